@@ -1,0 +1,87 @@
+"""
+What a computation of coverage says: the only thing that a map or a report needs to know.
+
+A `Result` is one rule judged over one set of areas; it names its inputs, so that another
+person with the same samples gets the same numbers.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+ANY_OPERATOR = "any"
+
+
+class Verdict(StrEnum):
+    """What the evidence supports. `NO_DATA` is unproven with no trial at all."""
+
+    COVERED = "covered"
+    NOT_COVERED = "not_covered"
+    UNPROVEN = "unproven"
+    NO_DATA = "no_data"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AreaSummary:
+    """
+    One area and operator under one rule.
+
+    `share` is the mean over places of each place's success rate, with its confidence interval;
+    all three are None without a trial. `operator` is `ANY_OPERATOR` for the best of them.
+    `trials` = attempts that can count; `excluded` counts the others by reason. `simulated` is how
+    many of the samples are not measurements. `further_places` is how many more places would
+    prove coverage if all pass, `further_places_at_share` if the present share holds (None where
+    no number of places would).
+    """
+
+    code: str
+    name: str
+    parent_name: str | None = None
+    operator: str = ANY_OPERATOR
+    verdict: Verdict
+    share: float | None = None
+    share_low: float | None = None
+    share_high: float | None = None
+    samples: int = 0
+    trials: int = 0
+    successes: int = 0
+    places: int = 0
+    occasions: int = 0
+    simulated: int = 0
+    excluded: dict[str, int] = field(default_factory=dict)
+    nr_evidence: dict[str, int] = field(default_factory=dict)
+    further_places: int | None = None
+    further_places_at_share: int | None = None
+    down_mbps_median: float | None = None
+    up_mbps_median: float | None = None
+    rtt_idle_ms_median: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """
+    One rule judged over one set of areas.
+
+    `area` is a boundary level (``commune``) or an H3 resolution (``h3:8``). `boundary_approximate`
+    is true where shapes were made from centre points; whoever draws or prints must say so.
+    `rule_unverified` lists the rule's numbers that nobody has checked against their source.
+    `inputs` counts what went in: samples, simulated, outside every area, without position.
+    """
+
+    rule: str
+    rule_title_en: str
+    rule_title_vi: str
+    rule_unverified: tuple[str, ...] = ()
+    required_share: float
+    confidence: float
+    area: str
+    boundary_id: str | None = None
+    boundary_name: str | None = None
+    boundary_vintage: str | None = None
+    boundary_approximate: bool = False
+    period_start: datetime | None = None
+    period_end: datetime | None = None
+    software: str
+    computed_at: datetime
+    inputs: dict[str, object] = field(default_factory=dict)
+    areas: tuple[AreaSummary, ...]

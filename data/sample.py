@@ -1,0 +1,510 @@
+"""
+A sample: one attempt at a measurement, whatever came of it.
+
+Nothing came back is not zero. A failed attempt keeps its outcome and has no reading; a value
+that was not measured is `None`. That is enforced here, once, when an object is made: every
+door into the store (probe, importer, later the collector) makes the same `Sample`, so every
+record meets the same checks.
+
+The evidence is `Sample.body()`: the exact UTF-8 JSON that is hashed, kept and later signed.
+Its id is the SHA-256 of those bytes. It is never re-serialised: two programs may write the
+same sample in different bytes, and then they are two pieces of evidence.
+"""
+
+import hashlib
+import json
+import math
+import re
+import unicodedata
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, NoReturn, Self
+
+from .errors import RecordError
+
+BODY_VERSION = 1
+MAX_BODY_BYTES = 1_000_000
+MAX_TEXT_CHARS = 512
+MAX_RECORD_CHARS = 100_000
+
+_PROBE = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+_PLMN = re.compile(r"[0-9]{5,6}\Z")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_REASON = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
+
+
+class Kind(StrEnum):
+    """What was attempted."""
+
+    SPEED = "speed"
+    LATENCY = "latency"
+    SIGNAL = "signal"
+    SERVICE = "service"
+    IPV6 = "ipv6"
+
+
+class Outcome(StrEnum):
+    """How an attempt ended. Only `OK` may carry a reading."""
+
+    OK = "ok"
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    NO_ROUTE = "no_route"
+    NO_SIGNAL = "no_signal"
+    STALLED = "stalled"
+    DNS_FAILURE = "dns_failure"
+    TLS_FAILURE = "tls_failure"
+    PROTOCOL_ERROR = "protocol_error"
+    SERVER_ERROR = "server_error"
+    ADDRESS_REFUSED = "address_refused"
+    CANCELLED = "cancelled"
+    DEVICE_ERROR = "device_error"
+
+
+class Rat(StrEnum):
+    """Radio access technology, as far as the source tells it."""
+
+    GSM = "2G"
+    UMTS = "3G"
+    LTE = "LTE"
+    NR_NSA = "NR-NSA"
+    NR_SA = "NR-SA"
+    WIFI = "WiFi"
+    FIXED = "fixed"
+
+
+class NrEvidence(StrEnum):
+    """
+    What stands behind a claim of 5G, strongest first.
+
+    `SA`: registered on NR, standalone. `NSA_MEASURED`: an LTE anchor and an NR cell with a
+    measured NR RSRP. `NSA_INDICATED`: the phone's own icon or network mode only. `NONE`.
+    """
+
+    SA = "sa"
+    NSA_MEASURED = "nsa_measured"
+    NSA_INDICATED = "nsa_indicated"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Where: WGS 84 degrees, longitude first. `age_s` is how old the fix was at the start."""
+
+    lon: float
+    lat: float
+    accuracy_m: float | None = None
+    age_s: float | None = None
+    source: str | None = None
+
+    def __post_init__(self) -> None:
+        _number("position.lon", self.lon, -180, 180)
+        if _is_number(self.lat) and abs(self.lat) > 90 >= abs(self.lon):
+            _refuse("position.lat", self.lat, "at most 90 (longitude and latitude swapped?)")
+        _number("position.lat", self.lat, -90, 90)
+        if self.lon == 0 and self.lat == 0:
+            _refuse("position", "0, 0", "a real fix (0, 0 is what devices write without one)")
+        _optional_number("position.accuracy_m", self.accuracy_m, 0, 1e6)
+        _optional_number("position.age_s", self.age_s, 0, 1e9)
+        _optional_text("position.source", self.source)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Radio:
+    """
+    The network as the device saw it: names and identities, levels in dBm and dB.
+
+    `plmn` is MCC and MNC together, leading zeros kept. `rsrp_dbm`, `rsrq_db` and `sinr_db` are of
+    the serving LTE cell (or NR cell when standalone; before LTE, the received level stands in
+    `level_dbm` only); `nr_*` are of a secondary NR cell.
+    """
+
+    plmn: str | None = None
+    operator: str | None = None
+    rat: Rat | None = None
+    nr_evidence: NrEvidence | None = None
+    cell_id: str | None = None
+    tac: str | None = None
+    pci: int | None = None
+    level_dbm: float | None = None
+    rsrp_dbm: float | None = None
+    rsrq_db: float | None = None
+    sinr_db: float | None = None
+    nr_rsrp_dbm: float | None = None
+    nr_rsrq_db: float | None = None
+    nr_sinr_db: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.plmn is not None and not (
+            isinstance(self.plmn, str) and _PLMN.match(self.plmn)
+        ):
+            _refuse("radio.plmn", self.plmn, "5 or 6 digits, MCC then MNC")
+        _optional_text("radio.operator", self.operator)
+        _optional_choice("radio.rat", self.rat, Rat)
+        _optional_choice("radio.nr_evidence", self.nr_evidence, NrEvidence)
+        _optional_text("radio.cell_id", self.cell_id)
+        _optional_text("radio.tac", self.tac)
+        _optional_integer("radio.pci", self.pci, 0, 1007)
+        _optional_number("radio.level_dbm", self.level_dbm, -160, 0)
+        _optional_number("radio.rsrp_dbm", self.rsrp_dbm, -160, 0)
+        _optional_number("radio.rsrq_db", self.rsrq_db, -50, 30)
+        _optional_number("radio.sinr_db", self.sinr_db, -50, 60)
+        _optional_number("radio.nr_rsrp_dbm", self.nr_rsrp_dbm, -160, 0)
+        _optional_number("radio.nr_rsrq_db", self.nr_rsrq_db, -50, 30)
+        _optional_number("radio.nr_sinr_db", self.nr_sinr_db, -50, 60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """
+    What was measured. At least one value; what was not measured is `None`.
+
+    Throughput in Mbit/s (10^6 bit/s) of payload counted at the receiver, times in ms, loss as
+    a ratio 0 to 1, bytes as moved on the connection. `traffic_*_mbps` is what the device's own
+    traffic meter showed while other programs used the link: a floor of what the link carries,
+    never evidence that it is slow, and never judged as a speed test.
+    """
+
+    down_mbps: float | None = None
+    up_mbps: float | None = None
+    rtt_idle_ms: float | None = None
+    rtt_loaded_ms: float | None = None
+    jitter_ms: float | None = None
+    loss_ratio: float | None = None
+    bytes_down: int | None = None
+    bytes_up: int | None = None
+    traffic_down_mbps: float | None = None
+    traffic_up_mbps: float | None = None
+
+    def __post_init__(self) -> None:
+        measured = False
+        for name, low, high in _READING_RANGES:
+            value = getattr(self, name)
+            if value is not None:
+                measured = True
+                _number(f"reading.{name}", value, low, high)
+        for name in ("bytes_down", "bytes_up"):
+            _optional_integer(f"reading.{name}", getattr(self, name), 0, 1 << 62)
+        if not measured:
+            _refuse("reading", "nothing", "at least one value; without one, leave it out")
+        if self.down_mbps == 0 or self.up_mbps == 0:
+            _refuse("reading", "a throughput of 0", "the outcome that says why nothing came")
+
+
+_READING_RANGES = (
+    ("down_mbps", 0.0, 1e6),
+    ("up_mbps", 0.0, 1e6),
+    ("rtt_idle_ms", 0.0, 1e6),
+    ("rtt_loaded_ms", 0.0, 1e6),
+    ("jitter_ms", 0.0, 1e6),
+    ("loss_ratio", 0.0, 1.0),
+    ("traffic_down_mbps", 0.0, 1e6),
+    ("traffic_up_mbps", 0.0, 1e6),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """
+    Where a record came from: tool, file (its name and SHA-256), line, and the raw record.
+
+    For our own probe the file is absent and the record is what the engine reported, phase by
+    phase, so that a visit that failed midway still keeps what it had measured.
+    """
+
+    tool: str
+    file: str | None = None
+    file_sha256: str | None = None
+    line: int | None = None
+    record: str | None = None
+
+    def __post_init__(self) -> None:
+        _text("source.tool", self.tool)
+        _optional_text("source.file", self.file)
+        _optional_text("source.file_sha256", self.file_sha256)
+        _optional_integer("source.line", self.line, 1, 1 << 62)
+        if self.record is not None:
+            _text("source.record", self.record, MAX_RECORD_CHARS, controls=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """
+    One attempt.
+
+    `probe` and `seq` name it; the store gives `seq` in the transaction that keeps it, so an
+    attempt that is not kept yet has `seq` 0. `started_at` is aware UTC; `mono_ns` (CLOCK_MONOTONIC)
+    and `boot_id` order attempts even when the wall clock was set back. `reason` refines an
+    outcome (``upload_timeout``). `technology` for judging comes from `radio.rat`.
+
+    Raises
+    ------
+    RecordError
+        Naming the field, what was seen and what was expected.
+    """
+
+    probe: str
+    seq: int = 0
+    kind: Kind
+    started_at: datetime
+    outcome: Outcome
+    reason: str | None = None
+    mono_ns: int | None = None
+    boot_id: str | None = None
+    duration_s: float | None = None
+    engine: str | None = None
+    engine_version: str | None = None
+    server: str | None = None
+    family: int | None = None
+    reading: Reading | None = None
+    position: Position | None = None
+    radio: Radio | None = None
+    source: Provenance
+    simulated: bool = False
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.probe, str) and _PROBE.match(self.probe)):
+            _refuse("probe", self.probe, "1 to 64 of the characters A-Z a-z 0-9 . _ -")
+        _integer("seq", self.seq, 0, 1 << 62)
+        _choice("kind", self.kind, Kind)
+        _choice("outcome", self.outcome, Outcome)
+        if not isinstance(self.started_at, datetime) or self.started_at.tzinfo is not UTC:
+            _refuse("started_at", self.started_at, "a time with zone UTC")
+        if self.reason is not None and not (
+            isinstance(self.reason, str) and _REASON.match(self.reason)
+        ):
+            _refuse("reason", self.reason, "a short name such as upload_timeout")
+        _optional_integer("mono_ns", self.mono_ns, 0, 1 << 62)
+        for name in ("boot_id", "engine", "engine_version", "server"):
+            _optional_text(name, getattr(self, name))
+        _optional_number("duration_s", self.duration_s, 0, 1e7)
+        if self.family not in (None, 4, 6):
+            _refuse("family", self.family, "4 or 6")
+        if not isinstance(self.simulated, bool):
+            _refuse("simulated", self.simulated, "true or false")
+        if self.reading is not None and self.outcome is not Outcome.OK:
+            _refuse("reading", f"a reading with outcome {self.outcome}", "no reading")
+        if self.outcome is Outcome.OK and self.reading is None and self.kind in _NEEDS_READING:
+            _refuse("reading", f"none with outcome ok of kind {self.kind}", "a reading")
+
+    def body(self) -> bytes:
+        """Give the sample as UTF-8 JSON: its evidence, whose SHA-256 is its id."""
+        content: dict[str, Any] = {"v": BODY_VERSION, "probe": self.probe, "seq": self.seq}
+        content["kind"] = self.kind.value
+        content["ts"] = self.started_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        for name in _PLAIN:
+            value = getattr(self, name)
+            if value is not None:
+                content[name] = value
+        for name in _SECTIONS:
+            section = getattr(self, name)
+            if section is not None:
+                content[name] = {
+                    key: value
+                    for key in _SECTION_FIELDS[name]
+                    if (value := getattr(section, key)) is not None
+                }
+        if self.simulated:
+            content["simulated"] = True
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        body = text.encode("utf-8")
+        if len(body) > MAX_BODY_BYTES:
+            _refuse("body", f"{len(body)} bytes", f"at most {MAX_BODY_BYTES}")
+        return body
+
+    @classmethod
+    def from_body(cls, body: bytes) -> Self:
+        """
+        Read evidence back.
+
+        Raises
+        ------
+        RecordError
+            If the bytes are not one JSON object of our version, repeat a key, hold an unknown
+            key, or fail a field's check.
+        """
+        content = _parse(body)
+        version = content.pop("v", None)
+        if version != BODY_VERSION:
+            _refuse("v", version, f"{BODY_VERSION}")
+        values: dict[str, Any] = {}
+        values["kind"] = _as_choice("kind", content.pop("kind", None), Kind)
+        values["outcome"] = _as_choice("outcome", content.pop("outcome", None), Outcome)
+        values["started_at"] = read_utc("ts", content.pop("ts", None))
+        for name in ("probe", "seq", "simulated", *_PLAIN):
+            if name in content:
+                values[name] = content.pop(name)
+        for name, kind in _SECTIONS.items():
+            if name in content:
+                values[name] = _read_section(name, kind, content.pop(name))
+        if content:
+            _refuse(next(iter(content)), "an unknown field", "a field of version 1")
+        if "probe" not in values or "source" not in values:
+            _refuse("probe, source", "nothing", "both")
+        return cls(**values)
+
+
+_NEEDS_READING = frozenset({Kind.SPEED, Kind.LATENCY})
+_PLAIN = (
+    "outcome",
+    "reason",
+    "mono_ns",
+    "boot_id",
+    "duration_s",
+    "engine",
+    "engine_version",
+    "server",
+    "family",
+)
+_SECTIONS: dict[str, type] = {
+    "reading": Reading,
+    "position": Position,
+    "radio": Radio,
+    "source": Provenance,
+}
+_SECTION_FIELDS = {
+    name: tuple(field.name for field in fields(kind)) for name, kind in _SECTIONS.items()
+}
+
+
+def sample_id(body: bytes) -> bytes:
+    """Give the 32 bytes that name this evidence: its SHA-256."""
+    return hashlib.sha256(body).digest()
+
+
+def read_utc(name: str, value: object) -> datetime:
+    """Read an ISO 8601 time that ends in Z. Local times are never guessed."""
+    if isinstance(value, str) and value.endswith("Z"):
+        try:
+            return datetime.fromisoformat(value).astimezone(UTC)
+        except ValueError:
+            pass
+    _refuse(name, value, "a UTC time such as 2026-07-01T08:30:00Z")
+
+
+def clean_text(value: str) -> str | None:
+    """Give a name in NFC without surrounding space, or None where nothing is left."""
+    return unicodedata.normalize("NFC", value).strip() or None
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    if len(body) > MAX_BODY_BYTES:
+        _refuse("body", f"{len(body)} bytes", f"at most {MAX_BODY_BYTES}")
+    try:
+        content = json.loads(
+            body.decode("utf-8"), object_pairs_hook=_unique_keys, parse_constant=_no_constant
+        )
+    except (ValueError, RecursionError) as error:
+        raise RecordError(
+            "the body is not a sample's JSON: {error}", reason="bad_json", error=str(error)[:200]
+        ) from None
+    if not isinstance(content, dict):
+        _refuse("body", type(content).__name__, "a JSON object")
+    return content
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise ValueError("a key stands twice")
+    return content
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number")
+
+
+def _read_section(name: str, kind: type, content: object) -> Any:
+    if not isinstance(content, dict):
+        _refuse(name, content, "an object")
+    unknown = content.keys() - set(_SECTION_FIELDS[name])
+    if unknown:
+        _refuse(f"{name}.{min(unknown)}", "an unknown field", "a field of version 1")
+    if name == "radio":
+        for key, choice in (("rat", Rat), ("nr_evidence", NrEvidence)):
+            if key in content:
+                content[key] = _as_choice(f"radio.{key}", content[key], choice)
+    try:
+        return kind(**content)
+    except TypeError:
+        _refuse(name, ", ".join(content), "all its required fields")
+
+
+def _refuse(name: str, seen: object, expected: str) -> NoReturn:
+    raise RecordError(
+        "{field}: saw {seen}, expected {expected}",
+        reason="bad_" + re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_"),
+        field=name,
+        seen=repr(seen)[:120] if not isinstance(seen, str) else ascii_safe(seen[:120]),
+        expected=expected,
+    )
+
+
+def ascii_safe(text: str) -> str:
+    """Show text on one terminal line: control characters and broken code points escaped."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _number(name: str, value: Any, low: float, high: float) -> None:
+    if not _is_number(value) or not math.isfinite(value):
+        _refuse(name, value, "a finite number")
+    if not low <= value <= high:
+        _refuse(name, value, f"between {low:g} and {high:g}")
+
+
+def _optional_number(name: str, value: Any, low: float, high: float) -> None:
+    if value is not None:
+        _number(name, value, low, high)
+
+
+def _integer(name: str, value: Any, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        _refuse(name, value, f"a whole number between {low} and {high}")
+
+
+def _optional_integer(name: str, value: Any, low: int, high: int) -> None:
+    if value is not None:
+        _integer(name, value, low, high)
+
+
+def _text(
+    name: str, value: Any, limit: int = MAX_TEXT_CHARS, *, controls: bool = False
+) -> None:
+    if not isinstance(value, str) or not 0 < len(value) <= limit:
+        _refuse(name, value, f"1 to {limit} characters")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        _refuse(name, value, "text without lone surrogates")
+    if not controls and _CONTROL.search(value):
+        _refuse(name, value, "one line without control characters")
+
+
+def _optional_text(name: str, value: Any) -> None:
+    if value is not None:
+        _text(name, value)
+
+
+def _choice(name: str, value: Any, kind: type[StrEnum]) -> None:
+    if not isinstance(value, kind):
+        _refuse(name, value, "one of " + ", ".join(kind))
+
+
+def _optional_choice(name: str, value: Any, kind: type[StrEnum]) -> None:
+    if value is not None:
+        _choice(name, value, kind)
+
+
+def _as_choice(name: str, value: Any, kind: type[StrEnum]) -> Any:
+    try:
+        return kind(value)
+    except ValueError:
+        _refuse(name, value, "one of " + ", ".join(kind))
