@@ -121,9 +121,7 @@ def print_table(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> Non
     from tabulate import tabulate
 
     shown = [["–" if cell is None else cell for cell in row] for row in rows]
-    click.echo(
-        tabulate(shown, headers=[say(header) for header in headers], tablefmt="simple")
-    )
+    click.echo(tabulate(shown, headers=[say(header) for header in headers], tablefmt="simple"))
 
 
 def note(text: str, /, **values: object) -> None:

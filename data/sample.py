@@ -136,9 +136,7 @@ class Radio:
     nr_sinr_db: float | None = None
 
     def __post_init__(self) -> None:
-        if self.plmn is not None and not (
-            isinstance(self.plmn, str) and _PLMN.match(self.plmn)
-        ):
+        if self.plmn is not None and not (isinstance(self.plmn, str) and _PLMN.match(self.plmn)):
             _refuse("radio.plmn", self.plmn, "5 or 6 digits, MCC then MNC")
         _optional_text("radio.operator", self.operator)
         _optional_choice("radio.rat", self.rat, Rat)
@@ -475,9 +473,7 @@ def _optional_integer(name: str, value: Any, low: int, high: int) -> None:
         _integer(name, value, low, high)
 
 
-def _text(
-    name: str, value: Any, limit: int = MAX_TEXT_CHARS, *, controls: bool = False
-) -> None:
+def _text(name: str, value: Any, limit: int = MAX_TEXT_CHARS, *, controls: bool = False) -> None:
     if not isinstance(value, str) or not 0 < len(value) <= limit:
         _refuse(name, value, f"1 to {limit} characters")
     try:

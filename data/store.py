@@ -38,7 +38,7 @@ _SAMPLE_COLUMNS = (
     " simulated"
 )
 _INSERT_SAMPLE = (
-    f"INSERT INTO sample ({_SAMPLE_COLUMNS})"
+    f"INSERT INTO sample ({_SAMPLE_COLUMNS})"  # noqa: S608 - constants only
     f" VALUES ({', '.join('?' * len(_SAMPLE_COLUMNS.split(',')))})"
     " ON CONFLICT (id) DO NOTHING"
 )
@@ -82,22 +82,23 @@ class Store:
         """
         Open a store, making it where there is none and bringing an older one up to date.
 
+        A store on a read-only medium opens for reading; the first write then says why not.
+
         Raises
         ------
         StoreError
-            If the file is not a store of ours, is newer than this code, cannot be written, or
+            If the file is not a store of ours, is newer than this code, cannot be opened, or
             does not exist and `create` is false. Nothing is changed then.
         """
         path = Path(path)
         _refuse_foreign(path, create=create)
+        read_only = path.exists() and not _is_writable(path)
         try:
-            connection = sqlite3.connect(
-                path, timeout=BUSY_TIMEOUT_S, isolation_level=None, cached_statements=64
-            )
+            connection = _connect(path, read_only=read_only)
         except sqlite3.Error as error:
             raise _explained(path, error) from error
         try:
-            _prepare(path, connection)
+            _prepare(path, connection, read_only=read_only)
         except sqlite3.Error as error:
             connection.close()
             raise _explained(path, error) from error
@@ -261,7 +262,7 @@ class Store:
         part = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
             self.connection.execute("VACUUM INTO ?", (str(part),))
-            os.replace(part, target)
+            part.replace(target)
             _sync_folder(target.parent)
         except (sqlite3.Error, OSError) as error:
             part.unlink(missing_ok=True)
@@ -315,11 +316,7 @@ def to_row(sample: Sample, body: bytes) -> tuple[Any, ...]:
                 reading.traffic_up_mbps,
             )
         ),
-        *(
-            (None,) * 3
-            if position is None
-            else (position.lon, position.lat, position.accuracy_m)
-        ),
+        *((None,) * 3 if position is None else (position.lon, position.lat, position.accuracy_m)),
         *(
             (None,) * 10
             if radio is None
@@ -374,7 +371,26 @@ def _refuse_foreign(path: Path, *, create: bool) -> None:
         )
 
 
-def _prepare(path: Path, connection: sqlite3.Connection) -> None:
+def _is_writable(path: Path) -> bool:
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    if not read_only:
+        return sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    log = path.with_name(path.name + "-wal")
+    if log.exists() and log.stat().st_size:
+        # Without write access SQLite would leave out what is still in the log.
+        raise StoreError(
+            "{file} is read-only and still has a write-ahead log; copy both files to a folder"
+            " that can be written and use the copy",
+            file=path,
+        )
+    address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    return sqlite3.connect(address, uri=True, isolation_level=None)
+
+
+def _prepare(path: Path, connection: sqlite3.Connection, *, read_only: bool) -> None:
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     empty = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
@@ -390,6 +406,13 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
             seen=version,
             known=SCHEMA_VERSION,
         )
+    if read_only:
+        if version < SCHEMA_VERSION:
+            raise StoreError(
+                "{file} is read-only and of an older schema; copy it where it can be written",
+                file=path,
+            )
+        return
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
@@ -428,7 +451,7 @@ def _explained(path: Path, error: sqlite3.Error) -> StoreError:
     text = str(error)
     if "readonly" in text:
         return StoreError("{file} cannot be written: it, or its folder, is read-only", file=path)
-    if "full" in text:
+    if "is full" in text:
         return StoreError(
             "the disk under {file} is full: nothing of this step was kept, all before it is;"
             " free some space and repeat",

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from phusong.cli import main
 from phusong.data.sample import Kind, Outcome, Position, Provenance, Radio, Rat, Reading, Sample
 from phusong.data.store import Store
 from phusong.data.words import use_language
@@ -48,6 +47,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def phusong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Finished]:
     """Run a command as the shell would, in this process, against a store of the test's own."""
+
+    from phusong.cli import main
 
     def run(*arguments: object, db: Path | None = None, lang: str = "en") -> Finished:
         capsys.readouterr()
