@@ -13,24 +13,34 @@ same sample in different bytes, and then they are two pieces of evidence.
 
 import hashlib
 import json
-import math
 import re
-import unicodedata
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NoReturn, Self
 
+from .check import (
+    as_choice,
+    check_choice,
+    check_integer,
+    check_number,
+    check_optional_choice,
+    check_optional_integer,
+    check_optional_number,
+    check_optional_text,
+    check_text,
+    is_number,
+    read_utc,
+    refuse,
+)
 from .errors import RecordError
 
 BODY_VERSION = 1
 MAX_BODY_BYTES = 1_000_000
-MAX_TEXT_CHARS = 512
 MAX_RECORD_CHARS = 100_000
 
 _PROBE = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _PLMN = re.compile(r"[0-9]{5,6}\Z")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _REASON = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
 
 
@@ -99,15 +109,15 @@ class Position:
     source: str | None = None
 
     def __post_init__(self) -> None:
-        _number("position.lon", self.lon, -180, 180)
-        if _is_number(self.lat) and abs(self.lat) > 90 >= abs(self.lon):
-            _refuse("position.lat", self.lat, "at most 90 (longitude and latitude swapped?)")
-        _number("position.lat", self.lat, -90, 90)
+        check_number("position.lon", self.lon, -180, 180)
+        if is_number(self.lat) and abs(self.lat) > 90 >= abs(self.lon):
+            refuse("position.lat", self.lat, "at most 90 (longitude and latitude swapped?)")
+        check_number("position.lat", self.lat, -90, 90)
         if self.lon == 0 and self.lat == 0:
-            _refuse("position", "0, 0", "a real fix (0, 0 is what devices write without one)")
-        _optional_number("position.accuracy_m", self.accuracy_m, 0, 1e6)
-        _optional_number("position.age_s", self.age_s, 0, 1e9)
-        _optional_text("position.source", self.source)
+            refuse("position", "0, 0", "a real fix (0, 0 is what devices write without one)")
+        check_optional_number("position.accuracy_m", self.accuracy_m, 0, 1e6)
+        check_optional_number("position.age_s", self.age_s, 0, 1e9)
+        check_optional_text("position.source", self.source)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,20 +147,20 @@ class Radio:
 
     def __post_init__(self) -> None:
         if self.plmn is not None and not (isinstance(self.plmn, str) and _PLMN.match(self.plmn)):
-            _refuse("radio.plmn", self.plmn, "5 or 6 digits, MCC then MNC")
-        _optional_text("radio.operator", self.operator)
-        _optional_choice("radio.rat", self.rat, Rat)
-        _optional_choice("radio.nr_evidence", self.nr_evidence, NrEvidence)
-        _optional_text("radio.cell_id", self.cell_id)
-        _optional_text("radio.tac", self.tac)
-        _optional_integer("radio.pci", self.pci, 0, 1007)
-        _optional_number("radio.level_dbm", self.level_dbm, -160, 0)
-        _optional_number("radio.rsrp_dbm", self.rsrp_dbm, -160, 0)
-        _optional_number("radio.rsrq_db", self.rsrq_db, -50, 30)
-        _optional_number("radio.sinr_db", self.sinr_db, -50, 60)
-        _optional_number("radio.nr_rsrp_dbm", self.nr_rsrp_dbm, -160, 0)
-        _optional_number("radio.nr_rsrq_db", self.nr_rsrq_db, -50, 30)
-        _optional_number("radio.nr_sinr_db", self.nr_sinr_db, -50, 60)
+            refuse("radio.plmn", self.plmn, "5 or 6 digits, MCC then MNC")
+        check_optional_text("radio.operator", self.operator)
+        check_optional_choice("radio.rat", self.rat, Rat)
+        check_optional_choice("radio.nr_evidence", self.nr_evidence, NrEvidence)
+        check_optional_text("radio.cell_id", self.cell_id)
+        check_optional_text("radio.tac", self.tac)
+        check_optional_integer("radio.pci", self.pci, 0, 1007)
+        check_optional_number("radio.level_dbm", self.level_dbm, -160, 0)
+        check_optional_number("radio.rsrp_dbm", self.rsrp_dbm, -160, 0)
+        check_optional_number("radio.rsrq_db", self.rsrq_db, -50, 30)
+        check_optional_number("radio.sinr_db", self.sinr_db, -50, 60)
+        check_optional_number("radio.nr_rsrp_dbm", self.nr_rsrp_dbm, -160, 0)
+        check_optional_number("radio.nr_rsrq_db", self.nr_rsrq_db, -50, 30)
+        check_optional_number("radio.nr_sinr_db", self.nr_sinr_db, -50, 60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,13 +191,13 @@ class Reading:
             value = getattr(self, name)
             if value is not None:
                 measured = True
-                _number(f"reading.{name}", value, low, high)
+                check_number(f"reading.{name}", value, low, high)
         for name in ("bytes_down", "bytes_up"):
-            _optional_integer(f"reading.{name}", getattr(self, name), 0, 1 << 62)
+            check_optional_integer(f"reading.{name}", getattr(self, name), 0, 1 << 62)
         if not measured:
-            _refuse("reading", "nothing", "at least one value; without one, leave it out")
+            refuse("reading", "nothing", "at least one value; without one, leave it out")
         if self.down_mbps == 0 or self.up_mbps == 0:
-            _refuse("reading", "a throughput of 0", "the outcome that says why nothing came")
+            refuse("reading", "a throughput of 0", "the outcome that says why nothing came")
 
 
 _READING_RANGES = (
@@ -218,12 +228,12 @@ class Provenance:
     record: str | None = None
 
     def __post_init__(self) -> None:
-        _text("source.tool", self.tool)
-        _optional_text("source.file", self.file)
-        _optional_text("source.file_sha256", self.file_sha256)
-        _optional_integer("source.line", self.line, 1, 1 << 62)
+        check_text("source.tool", self.tool)
+        check_optional_text("source.file", self.file)
+        check_optional_text("source.file_sha256", self.file_sha256)
+        check_optional_integer("source.line", self.line, 1, 1 << 62)
         if self.record is not None:
-            _text("source.record", self.record, MAX_RECORD_CHARS, controls=True)
+            check_text("source.record", self.record, MAX_RECORD_CHARS, controls=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,28 +273,28 @@ class Sample:
 
     def __post_init__(self) -> None:
         if not (isinstance(self.probe, str) and _PROBE.match(self.probe)):
-            _refuse("probe", self.probe, "1 to 64 of the characters A-Z a-z 0-9 . _ -")
-        _integer("seq", self.seq, 0, 1 << 62)
-        _choice("kind", self.kind, Kind)
-        _choice("outcome", self.outcome, Outcome)
+            refuse("probe", self.probe, "1 to 64 of the characters A-Z a-z 0-9 . _ -")
+        check_integer("seq", self.seq, 0, 1 << 62)
+        check_choice("kind", self.kind, Kind)
+        check_choice("outcome", self.outcome, Outcome)
         if not isinstance(self.started_at, datetime) or self.started_at.tzinfo is not UTC:
-            _refuse("started_at", self.started_at, "a time with zone UTC")
+            refuse("started_at", self.started_at, "a time with zone UTC")
         if self.reason is not None and not (
             isinstance(self.reason, str) and _REASON.match(self.reason)
         ):
-            _refuse("reason", self.reason, "a short name such as upload_timeout")
-        _optional_integer("mono_ns", self.mono_ns, 0, 1 << 62)
+            refuse("reason", self.reason, "a short name such as upload_timeout")
+        check_optional_integer("mono_ns", self.mono_ns, 0, 1 << 62)
         for name in ("boot_id", "engine", "engine_version", "server"):
-            _optional_text(name, getattr(self, name))
-        _optional_number("duration_s", self.duration_s, 0, 1e7)
+            check_optional_text(name, getattr(self, name))
+        check_optional_number("duration_s", self.duration_s, 0, 1e7)
         if self.family not in (None, 4, 6):
-            _refuse("family", self.family, "4 or 6")
+            refuse("family", self.family, "4 or 6")
         if not isinstance(self.simulated, bool):
-            _refuse("simulated", self.simulated, "true or false")
+            refuse("simulated", self.simulated, "true or false")
         if self.reading is not None and self.outcome is not Outcome.OK:
-            _refuse("reading", f"a reading with outcome {self.outcome}", "no reading")
+            refuse("reading", f"a reading with outcome {self.outcome}", "no reading")
         if self.outcome is Outcome.OK and self.reading is None and self.kind in _NEEDS_READING:
-            _refuse("reading", f"none with outcome ok of kind {self.kind}", "a reading")
+            refuse("reading", f"none with outcome ok of kind {self.kind}", "a reading")
 
     def body(self) -> bytes:
         """Give the sample as UTF-8 JSON: its evidence, whose SHA-256 is its id."""
@@ -308,7 +318,7 @@ class Sample:
         text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         body = text.encode("utf-8")
         if len(body) > MAX_BODY_BYTES:
-            _refuse("body", f"{len(body)} bytes", f"at most {MAX_BODY_BYTES}")
+            refuse("body", f"{len(body)} bytes", f"at most {MAX_BODY_BYTES}")
         return body
 
     @classmethod
@@ -325,10 +335,10 @@ class Sample:
         content = _parse(body)
         version = content.pop("v", None)
         if version != BODY_VERSION:
-            _refuse("v", version, f"{BODY_VERSION}")
+            refuse("v", version, f"{BODY_VERSION}")
         values: dict[str, Any] = {}
-        values["kind"] = _as_choice("kind", content.pop("kind", None), Kind)
-        values["outcome"] = _as_choice("outcome", content.pop("outcome", None), Outcome)
+        values["kind"] = as_choice("kind", content.pop("kind", None), Kind)
+        values["outcome"] = as_choice("outcome", content.pop("outcome", None), Outcome)
         values["started_at"] = read_utc("ts", content.pop("ts", None))
         for name in ("probe", "seq", "simulated", *_PLAIN):
             if name in content:
@@ -337,9 +347,9 @@ class Sample:
             if name in content:
                 values[name] = _read_section(name, kind, content.pop(name))
         if content:
-            _refuse(next(iter(content)), "an unknown field", "a field of version 1")
+            refuse(next(iter(content)), "an unknown field", "a field of version 1")
         if "probe" not in values or "source" not in values:
-            _refuse("probe, source", "nothing", "both")
+            refuse("probe, source", "nothing", "both")
         return cls(**values)
 
 
@@ -371,24 +381,9 @@ def sample_id(body: bytes) -> bytes:
     return hashlib.sha256(body).digest()
 
 
-def read_utc(name: str, value: object) -> datetime:
-    """Read an ISO 8601 time that ends in Z. Local times are never guessed."""
-    if isinstance(value, str) and value.endswith("Z"):
-        try:
-            return datetime.fromisoformat(value).astimezone(UTC)
-        except ValueError:
-            pass
-    _refuse(name, value, "a UTC time such as 2026-07-01T08:30:00Z")
-
-
-def clean_text(value: str) -> str | None:
-    """Give a name in NFC without surrounding space, or None where nothing is left."""
-    return unicodedata.normalize("NFC", value).strip() or None
-
-
 def _parse(body: bytes) -> dict[str, Any]:
     if len(body) > MAX_BODY_BYTES:
-        _refuse("body", f"{len(body)} bytes", f"at most {MAX_BODY_BYTES}")
+        refuse("body", f"{len(body)} bytes", f"at most {MAX_BODY_BYTES}")
     try:
         content = json.loads(
             body.decode("utf-8"), object_pairs_hook=_unique_keys, parse_constant=_no_constant
@@ -398,7 +393,7 @@ def _parse(body: bytes) -> dict[str, Any]:
             "the body is not a sample's JSON: {error}", reason="bad_json", error=str(error)[:200]
         ) from None
     if not isinstance(content, dict):
-        _refuse("body", type(content).__name__, "a JSON object")
+        refuse("body", type(content).__name__, "a JSON object")
     return content
 
 
@@ -415,92 +410,15 @@ def _no_constant(name: str) -> NoReturn:
 
 def _read_section(name: str, kind: type, content: object) -> Any:
     if not isinstance(content, dict):
-        _refuse(name, content, "an object")
+        refuse(name, content, "an object")
     unknown = content.keys() - set(_SECTION_FIELDS[name])
     if unknown:
-        _refuse(f"{name}.{min(unknown)}", "an unknown field", "a field of version 1")
+        refuse(f"{name}.{min(unknown)}", "an unknown field", "a field of version 1")
     if name == "radio":
         for key, choice in (("rat", Rat), ("nr_evidence", NrEvidence)):
             if key in content:
-                content[key] = _as_choice(f"radio.{key}", content[key], choice)
+                content[key] = as_choice(f"radio.{key}", content[key], choice)
     try:
         return kind(**content)
     except TypeError:
-        _refuse(name, ", ".join(content), "all its required fields")
-
-
-def _refuse(name: str, seen: object, expected: str) -> NoReturn:
-    raise RecordError(
-        "{field}: saw {seen}, expected {expected}",
-        reason="bad_" + re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_"),
-        field=name,
-        seen=repr(seen)[:120] if not isinstance(seen, str) else ascii_safe(seen[:120]),
-        expected=expected,
-    )
-
-
-def ascii_safe(text: str) -> str:
-    """Show text on one terminal line: control characters and broken code points escaped."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in text
-    )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _number(name: str, value: Any, low: float, high: float) -> None:
-    if not _is_number(value) or not math.isfinite(value):
-        _refuse(name, value, "a finite number")
-    if not low <= value <= high:
-        _refuse(name, value, f"between {low:g} and {high:g}")
-
-
-def _optional_number(name: str, value: Any, low: float, high: float) -> None:
-    if value is not None:
-        _number(name, value, low, high)
-
-
-def _integer(name: str, value: Any, low: int, high: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        _refuse(name, value, f"a whole number between {low} and {high}")
-
-
-def _optional_integer(name: str, value: Any, low: int, high: int) -> None:
-    if value is not None:
-        _integer(name, value, low, high)
-
-
-def _text(name: str, value: Any, limit: int = MAX_TEXT_CHARS, *, controls: bool = False) -> None:
-    if not isinstance(value, str) or not 0 < len(value) <= limit:
-        _refuse(name, value, f"1 to {limit} characters")
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        _refuse(name, value, "text without lone surrogates")
-    if not controls and _CONTROL.search(value):
-        _refuse(name, value, "one line without control characters")
-
-
-def _optional_text(name: str, value: Any) -> None:
-    if value is not None:
-        _text(name, value)
-
-
-def _choice(name: str, value: Any, kind: type[StrEnum]) -> None:
-    if not isinstance(value, kind):
-        _refuse(name, value, "one of " + ", ".join(kind))
-
-
-def _optional_choice(name: str, value: Any, kind: type[StrEnum]) -> None:
-    if value is not None:
-        _choice(name, value, kind)
-
-
-def _as_choice(name: str, value: Any, kind: type[StrEnum]) -> Any:
-    try:
-        return kind(value)
-    except ValueError:
-        _refuse(name, value, "one of " + ", ".join(kind))
+        refuse(name, ", ".join(content), "all its required fields")

@@ -8,7 +8,6 @@ sqlite-utils' ``insert(ignore=True)`` would silently drop a row that breaks a co
 serves where its comfort costs nothing: `Store.tables` for reading, querying and export.
 """
 
-import json
 import os
 import secrets
 import sqlite3
@@ -21,13 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from .errors import RecordError, StoreError
-from .sample import Sample, ascii_safe, sample_id
-from .schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
+from .opening import explained, open_connection
+from .sample import Sample, sample_id
 
 if TYPE_CHECKING:
     import sqlite_utils
-
-BUSY_TIMEOUT_S = 10.0
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAMPLE_COLUMNS = (
@@ -38,7 +35,7 @@ _SAMPLE_COLUMNS = (
     " simulated"
 )
 _INSERT_SAMPLE = (
-    f"INSERT INTO sample ({_SAMPLE_COLUMNS})"  # noqa: S608 - constants only
+    f"INSERT INTO sample ({_SAMPLE_COLUMNS})"
     f" VALUES ({', '.join('?' * len(_SAMPLE_COLUMNS.split(',')))})"
     " ON CONFLICT (id) DO NOTHING"
 )
@@ -90,22 +87,7 @@ class Store:
             If the file is not a store of ours, is newer than this code, cannot be opened, or
             does not exist and `create` is false. Nothing is changed then.
         """
-        path = Path(path)
-        _refuse_foreign(path, create=create)
-        read_only = path.exists() and not _is_writable(path)
-        try:
-            connection = _connect(path, read_only=read_only)
-        except sqlite3.Error as error:
-            raise _explained(path, error) from error
-        try:
-            _prepare(path, connection, read_only=read_only)
-        except sqlite3.Error as error:
-            connection.close()
-            raise _explained(path, error) from error
-        except BaseException:
-            connection.close()
-            raise
-        return cls(path, connection)
+        return cls(Path(path), open_connection(Path(path), create=create))
 
     def __enter__(self) -> Self:
         return self
@@ -139,7 +121,7 @@ class Store:
         except sqlite3.Error as error:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
-            raise _explained(self.path, error) from error
+            raise explained(self.path, error) from error
 
     def own_probe(self) -> str:
         """Give the name under which this store's own measurements are kept, made once."""
@@ -348,134 +330,9 @@ def _insert(connection: sqlite3.Connection, sample: Sample, body: bytes) -> bool
     return True
 
 
-def _refuse_foreign(path: Path, *, create: bool) -> None:
-    """Look at a file's first bytes before SQLite touches it."""
-    if path.is_dir():
-        raise StoreError("{file} is a folder, not a store", file=path)
-    try:
-        with path.open("rb") as file:
-            head = file.read(100)
-    except FileNotFoundError:
-        if not create:
-            raise StoreError(
-                "there is no store {file} yet; measure or import something first (--db?)", file=path
-            ) from None
-        if not path.parent.is_dir():
-            raise StoreError("{folder} is not a folder", folder=path.parent) from None
-        return
-    if head and not head.startswith(b"SQLite format 3\x00"):
-        raise StoreError(
-            "{file} is not a SQLite file (it starts with {head}); it is left as it is",
-            file=path,
-            head=ascii_safe(head[:16].decode("latin-1")),
-        )
-
-
-def _is_writable(path: Path) -> bool:
-    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-
-
-def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    if not read_only:
-        return sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-    log = path.with_name(path.name + "-wal")
-    if log.exists() and log.stat().st_size:
-        # Without write access SQLite would leave out what is still in the log.
-        raise StoreError(
-            "{file} is read-only and still has a write-ahead log; copy both files to a folder"
-            " that can be written and use the copy",
-            file=path,
-        )
-    address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-    return sqlite3.connect(address, uri=True, isolation_level=None)
-
-
-def _prepare(path: Path, connection: sqlite3.Connection, *, read_only: bool) -> None:
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    empty = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
-    if application != APPLICATION_ID and not (empty and application == 0):
-        raise StoreError(
-            "{file} is a SQLite file of another program; it is left as it is (--db?)", file=path
-        )
-    if version > SCHEMA_VERSION:
-        raise StoreError(
-            "{file} was written by a newer phusong (schema {seen}, this one knows {known});"
-            " update phusong; the file is left as it is",
-            file=path,
-            seen=version,
-            known=SCHEMA_VERSION,
-        )
-    if read_only:
-        if version < SCHEMA_VERSION:
-            raise StoreError(
-                "{file} is read-only and of an older schema; copy it where it can be written",
-                file=path,
-            )
-        return
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    if version < SCHEMA_VERSION:
-        _migrate(connection)
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    """Apply what is missing in one transaction: a killed migration leaves the old file."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        for migration in MIGRATIONS[version:]:
-            for statement in split_statements(migration):
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
-def split_statements(script: str) -> Iterator[str]:
-    """Cut a script into statements; `executescript` would commit before each."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-
-
-def _explained(path: Path, error: sqlite3.Error) -> StoreError:
-    text = str(error)
-    if "readonly" in text:
-        return StoreError("{file} cannot be written: it, or its folder, is read-only", file=path)
-    if "is full" in text:
-        return StoreError(
-            "the disk under {file} is full: nothing of this step was kept, all before it is;"
-            " free some space and repeat",
-            file=path,
-        )
-    if "unable to open" in text:
-        return StoreError("{file} cannot be opened: {error}", file=path, error=text)
-    if "locked" in text or "busy" in text:
-        return StoreError(
-            "{file} is being written by another program for over {seconds:g} s; try again",
-            file=path,
-            seconds=BUSY_TIMEOUT_S,
-        )
-    return StoreError("{file}: {error}", file=path, error=text)
-
-
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def inputs_json(inputs: dict[str, Any]) -> str:
-    """Give a result's inputs as JSON with sorted keys."""
-    return json.dumps(inputs, ensure_ascii=False, sort_keys=True)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phusong.data.check import clean_text
 from phusong.data.errors import PhusongError, RecordError
 from phusong.data.sample import (
     Kind,
@@ -22,7 +23,6 @@ from phusong.data.sample import (
     Rat,
     Reading,
     Sample,
-    clean_text,
     sample_id,
 )
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from phusong.data import schema
-from phusong.data import store as store_module
+from phusong.data import opening, schema
 from phusong.data.errors import RecordError, StoreError
+from phusong.data.opening import split_statements
 from phusong.data.sample import Kind, Outcome, Sample, sample_id
-from phusong.data.store import Merged, Rejected, Store, split_statements
+from phusong.data.store import Merged, Rejected, Store
 
 MakeSample = Callable[..., Sample]
 
@@ -191,6 +191,7 @@ def test_the_view_for_people_shows_times_and_marks_simulation(
 WRITER = """
 import sys
 from datetime import UTC, datetime
+from phusong.data.opening import split_statements
 from phusong.data.sample import Kind, Outcome, Provenance, Sample
 from phusong.data.store import Store
 with Store.open(sys.argv[1]) as store:
@@ -361,6 +362,7 @@ FULL_DISK = """
 import resource, sys
 from datetime import UTC, datetime
 from phusong.data.errors import StoreError
+from phusong.data.opening import split_statements
 from phusong.data.sample import Kind, Outcome, Provenance, Sample
 from phusong.data.store import Store
 def attempt():
@@ -447,8 +449,8 @@ def test_an_older_store_is_brought_forward_and_keeps_its_samples(
     with Store.open(path) as store:
         store.merge([make_sample()])
     steps = (*schema.MIGRATIONS, "ALTER TABLE sample ADD COLUMN weather TEXT;")
-    monkeypatch.setattr(store_module, "MIGRATIONS", steps)
-    monkeypatch.setattr(store_module, "SCHEMA_VERSION", len(steps))
+    monkeypatch.setattr(opening, "MIGRATIONS", steps)
+    monkeypatch.setattr(opening, "SCHEMA_VERSION", len(steps))
     with Store.open(path) as store:
         assert store.connection.execute("SELECT weather FROM sample").fetchall() == [(None,)]
         assert store.connection.execute("PRAGMA user_version").fetchone()[0] == len(steps)
@@ -462,9 +464,9 @@ def test_a_migration_that_fails_leaves_the_older_store(
         store.merge([make_sample()])
     steps = (*schema.MIGRATIONS, "ALTER TABLE sample ADD COLUMN a TEXT; CREATE TABLE broken (;")
     with monkeypatch.context() as patch:
-        patch.setattr(store_module, "MIGRATIONS", steps)
-        patch.setattr(store_module, "SCHEMA_VERSION", len(steps))
-        patch.setattr(store_module, "split_statements", lambda text: text.split(";"))
+        patch.setattr(opening, "MIGRATIONS", steps)
+        patch.setattr(opening, "SCHEMA_VERSION", len(steps))
+        patch.setattr(opening, "split_statements", lambda text: text.split(";"))
         with pytest.raises(StoreError):
             Store.open(path)
     with Store.open(path) as store:

@@ -1,0 +1,133 @@
+"""What is installed is what was promised: light, self-contained, and a good neighbour."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = ("geopandas", "pandas", "numpy", "scapy", "folium", "shapely", "h3", "sqlite3", "ssl")
+
+
+def python(*arguments: str, cwd: Path | str = os.sep) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, timeout=120, cwd=cwd
+    )
+
+
+@pytest.mark.parametrize("words", [["--help"], ["data", "import", "--help"], ["map", "--help"]])
+def test_help_loads_nothing_heavy(words: list[str]) -> None:
+    program = (
+        "import sys\n"
+        "from phusong.cli import main\n"
+        "try:\n"
+        f"    main({words!r})\n"
+        "except SystemExit as end:\n"
+        f"    print(end.code, [m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)\n"
+    )
+    done = python("-c", program)
+    assert done.stderr.strip() == "0 []"
+    assert "Usage" in done.stdout
+
+
+def test_the_coverage_tool_is_not_hidden() -> None:
+    done = python("-c", "import phusong, coverage; print(coverage.Coverage.__name__)")
+    assert done.stdout.strip() == "Coverage", done.stderr
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel from a copy of what git would give."""
+    folder = tmp_path_factory.mktemp("wheel")
+    names = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    if names.returncode:
+        pytest.skip("needs a git checkout, to build from what is in it")
+    source = folder / "source"
+    for name in names.stdout.splitlines():
+        if (ROOT / name).is_file():
+            copy = source / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes((ROOT / name).read_bytes())
+    done = python("-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(source))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return next(folder.glob("*.whl"))
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if ".dist-info/" not in name]
+    assert "phusong/py.typed" in names
+    assert "phusong/data/files/words/vi/console.json" in names
+    assert any(name.startswith("phusong/data/files/rules/") for name in names)
+    assert "phusong/maps/files/page.js" in names
+    strangers = [n for n in names if n.split("/")[1] in ("tests", "benchmarks", "docs", "demo")]
+    assert strangers == []
+    assert all(name.startswith("phusong/") for name in names)
+
+
+def python_of(environment: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [environment / "bin" / "python", "-I", *words],
+        capture_output=True,
+        text=True,
+        timeout=170,
+        cwd=cwd,
+    )
+
+
+@pytest.fixture
+def environment(wheel: Path, tmp_path: Path) -> Path:
+    """
+    An empty environment with the wheel installed, away from the checkout.
+
+    Its dependencies are those of this environment, linked, so that no network is needed.
+    """
+    folder = tmp_path / "environment"
+    assert python("-m", "venv", "--without-pip", str(folder)).returncode == 0
+    show = "import site; print(site.getsitepackages()[0])"
+    site = Path(python_of(folder, "-c", show, cwd=tmp_path).stdout.strip())
+    here = Path(python("-c", show).stdout.strip())
+    for package in here.iterdir():
+        if "phusong" not in package.name and not (site / package.name).exists():
+            (site / package.name).symlink_to(package)
+    done = python("-m", "pip", "install", "-q", "--no-deps", "--target", str(site), str(wheel))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_the_installed_wheel_runs_the_demo_away_from_the_checkout(
+    environment: Path, tmp_path: Path
+) -> None:
+    done = python_of(environment, "-m", "phusong", "demo", "--out", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "index.html").stat().st_size > 100_000
+    where = python_of(
+        environment, "-c", "import phusong; print(phusong.__file__)", cwd=tmp_path
+    ).stdout
+    assert str(environment) in where
+
+
+def test_the_base_install_needs_only_pure_python_packages() -> None:
+    lock = (ROOT / "requirements" / "base.txt").read_text("utf-8")
+    names = {line.split("==")[0] for line in lock.splitlines() if "==" in line}
+    compiled = {"numpy", "pandas", "shapely", "pyarrow", "geopandas", "pyproj", "pyogrio", "h3"}
+    assert {"click", "sqlite-utils"} <= names
+    assert not names & compiled
+    assert len(names) < 12
+
+
+@pytest.mark.parametrize("name", ["base", "demo", "test"])
+def test_every_locked_package_carries_a_hash(name: str) -> None:
+    lock = (ROOT / "requirements" / f"{name}.txt").read_text("utf-8").splitlines()
+    pinned = [i for i, line in enumerate(lock) if "==" in line and not line.startswith((" ", "#"))]
+    assert pinned
+    assert all("--hash=sha256:" in lock[i + 1] for i in pinned)
+    assert not any("://" in line for line in lock)
