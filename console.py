@@ -9,6 +9,7 @@ accepted); 2 the command line is wrong; 3 could not run; 130 interrupted.
 """
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -121,7 +122,24 @@ def print_table(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> Non
     from tabulate import tabulate
 
     shown = [["–" if cell is None else cell for cell in row] for row in rows]
-    click.echo(tabulate(shown, headers=[say(header) for header in headers], tablefmt="simple"))
+    # Numbers come written for the reader already: read again, 2.760 would be shown as 2.76.
+    aligned = ["right" if _is_figures(column) else "left" for column in zip(*rows, strict=True)]
+    click.echo(
+        tabulate(
+            shown,
+            headers=[say(header) for header in headers],
+            tablefmt="simple",
+            disable_numparse=True,
+            colalign=aligned or None,
+        )
+    )
+
+
+def _is_figures(column: Sequence[object]) -> bool:
+    return all(
+        cell is None or isinstance(cell, int | float) or re.fullmatch(r"[-+0-9.,%]+", str(cell))
+        for cell in column
+    )
 
 
 def note(text: str, /, **values: object) -> None:

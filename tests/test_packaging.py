@@ -4,9 +4,13 @@ import os
 import subprocess
 import sys
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from phusong.data.store import Store
+from phusong.probes.server import MeasurementServer
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("geopandas", "pandas", "numpy", "scapy", "folium", "shapely", "h3", "sqlite3", "ssl")
@@ -83,24 +87,69 @@ def python_of(environment: Path, *words: str, cwd: Path) -> subprocess.Completed
     )
 
 
-@pytest.fixture
-def environment(wheel: Path, tmp_path: Path) -> Path:
+def install(wheel: Path, folder: Path, distributions: set[str] | None) -> Path:
     """
-    An empty environment with the wheel installed, away from the checkout.
+    Make an empty environment with the wheel in it, away from the checkout.
 
-    Its dependencies are those of this environment, linked, so that no network is needed.
+    Its dependencies are those of this environment, linked, so that no network is needed: all of
+    them, or only the distributions named.
     """
-    folder = tmp_path / "environment"
     assert python("-m", "venv", "--without-pip", str(folder)).returncode == 0
     show = "import site; print(site.getsitepackages()[0])"
-    site = Path(python_of(folder, "-c", show, cwd=tmp_path).stdout.strip())
-    here = Path(python("-c", show).stdout.strip())
-    for package in here.iterdir():
-        if "phusong" not in package.name and not (site / package.name).exists():
-            (site / package.name).symlink_to(package)
+    site = Path(python_of(folder, "-c", show, cwd=folder).stdout.strip())
+    for distribution in metadata.distributions():
+        name = distribution.metadata["Name"].lower().replace("_", "-")
+        if name == "phusong" or (distributions is not None and name not in distributions):
+            continue
+        for top in {file.parts[0] for file in distribution.files or () if file.parts[0] != ".."}:
+            source = Path(str(distribution.locate_file(top)))
+            if source.exists() and not (site / top).exists():
+                (site / top).symlink_to(source)
     done = python("-m", "pip", "install", "-q", "--no-deps", "--target", str(site), str(wheel))
     assert done.returncode == 0, done.stderr
     return folder
+
+
+def locked(name: str) -> set[str]:
+    lines = (ROOT / "requirements" / f"{name}.txt").read_text("utf-8").splitlines()
+    return {line.split("==")[0] for line in lines if "==" in line and line[0] not in " #"}
+
+
+@pytest.fixture
+def environment(wheel: Path, tmp_path: Path) -> Path:
+    return install(wheel, tmp_path / "environment", None)
+
+
+@pytest.fixture
+def field_agent(wheel: Path, tmp_path: Path) -> Path:
+    """What a small board has: the base install and nothing else."""
+    return install(wheel, tmp_path / "agent", locked("base"))
+
+
+def test_the_base_install_measures_and_keeps(field_agent: Path, tmp_path: Path) -> None:
+    with MeasurementServer() as server:
+        done = python_of(
+            field_agent,
+            *("-m", "phusong", "--db", "a.db", "probe", "run", "--allow-private"),
+            *("--server", f"ws://127.0.0.1:{server.port}", "--family", "4", "--duration", "0.5"),
+            cwd=tmp_path,
+        )
+    assert done.returncode == 0, done.stderr
+    with Store.open(tmp_path / "a.db") as store:
+        kept = store.connection.execute("SELECT outcome, down_mbps > 0 FROM sample").fetchall()
+    assert kept == [("ok", 1)]
+    for words in (["data", "info"], ["data", "export", "copy.db"], ["data", "export", "a.jsonl"]):
+        done = python_of(field_agent, "-m", "phusong", "--db", "a.db", *words, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_base_install_says_what_the_analysis_needs(field_agent: Path, tmp_path: Path) -> None:
+    Store.open(tmp_path / "a.db").close()
+    words = ["--db", "a.db", "coverage", "compute", "--rule", "vn-4g", "--by", "commune"]
+    done = python_of(field_agent, "-m", "phusong", *words, cwd=tmp_path)
+    assert done.returncode == 3
+    assert "phusong[analysis]" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_installed_wheel_runs_the_demo_away_from_the_checkout(
@@ -116,8 +165,7 @@ def test_the_installed_wheel_runs_the_demo_away_from_the_checkout(
 
 
 def test_the_base_install_needs_only_pure_python_packages() -> None:
-    lock = (ROOT / "requirements" / "base.txt").read_text("utf-8")
-    names = {line.split("==")[0] for line in lock.splitlines() if "==" in line}
+    names = locked("base")
     compiled = {"numpy", "pandas", "shapely", "pyarrow", "geopandas", "pyproj", "pyogrio", "h3"}
     assert {"click", "sqlite-utils"} <= names
     assert not names & compiled

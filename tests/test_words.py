@@ -1,6 +1,7 @@
 """Everything a person reads is there in Vietnamese too."""
 
 import ast
+import builtins
 import json
 import re
 from collections.abc import Iterator
@@ -24,15 +25,23 @@ SPEAKING = {"say", "note", "translate"}
 def texts_in(path: Path) -> Iterator[tuple[str, int]]:
     """Give (text, line) for every literal that is said, headed a table with, or raised."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).endswith("HEADERS"):
+            for leaf in ast.walk(node.value):
+                if isinstance(leaf, ast.Constant) and isinstance(leaf.value, str):
+                    yield leaf.value, node.lineno
         if not isinstance(node, ast.Call):
             continue
         name = ast.unparse(node.func).split(".")[-1]
-        if node.args and (name in SPEAKING or re.fullmatch(r"[A-Z]\w+Error", name)):
+        if node.args and (name in SPEAKING or is_ours(name)):
             for leaf in literals(node.args[0]):
                 yield leaf, node.lineno
         if name == "print_table" and len(node.args) == 2:
             for leaf in literals(node.args[1]):
                 yield leaf, node.lineno
+
+
+def is_ours(name: str) -> bool:
+    return name.endswith("Error") and name != "AttemptError" and not hasattr(builtins, name)
 
 
 def literals(node: ast.expr) -> Iterator[str]:

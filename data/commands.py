@@ -1,0 +1,264 @@
+"""Commands that keep: bring records in, look at what there is, hand it over."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..console import (
+    EXIT_BAD_ANSWER,
+    Group,
+    Session,
+    json_option,
+    note,
+    number,
+    pass_session,
+    print_json,
+    print_table,
+    progress,
+)
+from .words import say
+
+if TYPE_CHECKING:
+    from .importers.run import ImportReport
+    from .overview import Overview
+
+_SHOWN_CHARS = 60
+# Counts whose values are words of the field, which have a translation; the others are names.
+_WORDS = frozenset({"kind", "outcome", "evidence of 5G"})
+
+
+@click.group(cls=Group)
+def data() -> None:
+    """Keep samples: import records, count them, export them, check them."""
+
+
+@data.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--tool", help="What wrote the files, where their columns do not tell.")
+@click.option("--timezone", help="Where the clock of a log without zones stood: Asia/Ho_Chi_Minh.")
+@click.option("--operator", help="Whose SIM card it was, for rows that name no network.")
+@click.option(
+    "--encoding",
+    type=click.Choice(("utf-8", "utf-16", "latin-1")),
+    default="utf-8",
+    show_default=True,
+    help="How the files write their letters.",
+)
+@json_option
+@pass_session
+def import_(
+    session: Session,
+    files: tuple[Path, ...],
+    tool: str | None,
+    timezone: str | None,
+    operator: str | None,
+    encoding: str,
+    as_json: bool,
+) -> None:
+    """
+    Import logs of other tools: files, gzip files, zip files of them.
+
+    Every row becomes a sample, or a duplicate of one that is kept already, or is rejected by a
+    reason with a name; look at those with: phusong data rejected. Importing twice changes nothing.
+    """
+    from .importers.interface import Options, read_timezone
+    from .importers.openers import size_hint
+    from .importers.run import check_files, import_file
+
+    options = Options(
+        tool=tool, timezone=read_timezone(timezone), operator=operator, encoding=encoding
+    )
+    check_files(files, options)
+    sizes = [size_hint(path) for path in files]
+    total = None if None in sizes else sum(size or 0 for size in sizes)
+    with session.store() as store, progress("Importing", total) as step:
+        reports = [import_file(store, path, options, step) for path in files]
+    _print_import(reports, as_json=as_json)
+    kept = sum(file.accepted + file.duplicate for report in reports for file in report.files)
+    if kept == 0:
+        raise SystemExit(EXIT_BAD_ANSWER)
+
+
+@data.command()
+@click.option("--file", "file", help="Only rows of this file.")
+@click.option("--reason", help="Only rows rejected for this reason.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="Show at most so many rows.",
+)
+@json_option
+@pass_session
+def rejected(
+    session: Session, file: str | None, reason: str | None, limit: int, as_json: bool
+) -> None:
+    """Show rows of imported files that became no sample, and why."""
+    from .check import ascii_safe
+    from .overview import rejected_rows
+
+    with session.store(create=False) as store:
+        rows, found = rejected_rows(store, file=file, reason=reason, limit=limit)
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        [
+            [
+                *(row[name] for name in ("file", "line", "reason", "message")),
+                ascii_safe(row["record"][:_SHOWN_CHARS]),
+            ]
+            for row in rows
+        ],
+        ["file", "line", "reason", "message", "record"],
+    )
+    note("{shown} of {found} rejected rows.", shown=len(rows), found=found)
+
+
+@data.command()
+@json_option
+@pass_session
+def info(session: Session, as_json: bool) -> None:
+    """Count what the store holds, measured and simulated apart."""
+    from dataclasses import asdict
+
+    from .overview import overview
+
+    with session.store(create=False) as store:
+        seen = overview(store)
+    if as_json:
+        print_json([asdict(seen)])
+    else:
+        _print_overview(seen)
+
+
+@data.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("csv", "jsonl", "parquet", "gpkg", "db")),
+    help="What to write, where the file's ending does not tell.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
+@json_option
+@pass_session
+def export(session: Session, file: Path, form: str | None, overwrite: bool, as_json: bool) -> None:
+    """
+    Write every sample to a file: CSV, JSON lines, GeoParquet, GeoPackage or a whole store.
+
+    Failed attempts and simulated samples are in it, told apart by the columns outcome and origin.
+    JSON lines are the evidence byte for byte: the SHA-256 of a line is the sample's id.
+    """
+    from .export import Format, format_of
+    from .export import export as write
+
+    chosen = Format(form) if form else format_of(file)
+    with session.store(create=False) as store:
+        total = int(store.tables["sample"].count)
+        with progress("Exporting", total) as step:
+            count = write(store, file, chosen, overwrite=overwrite, on_progress=step)
+    if as_json:
+        print_json([{"file": file, "format": chosen.value, "samples": count}])
+    else:
+        note("{file}: {count} samples.", file=file, count=number(count, 0))
+
+
+@data.command()
+@json_option
+@pass_session
+def verify(session: Session, as_json: bool) -> None:
+    """Hash every sample's evidence again and name each that was changed."""
+    with session.store(create=False) as store:
+        total = int(store.tables["sample"].count)
+        problems = list(store.verify())
+    if as_json:
+        print_json([{"samples": total, "problems": problems}])
+    else:
+        for problem in problems:
+            click.echo(problem)
+        note(
+            "{count} samples checked, {bad} with changed evidence.",
+            count=number(total, 0),
+            bad=number(len(problems), 0),
+        )
+    if problems:
+        raise SystemExit(EXIT_BAD_ANSWER)
+
+
+def _print_import(reports: "list[ImportReport]", *, as_json: bool) -> None:
+    files = [file for report in reports for file in report.files]
+    skipped = [skip for report in reports for skip in report.skipped]
+    if as_json:
+        print_json(file.as_record() for file in files)
+        print_json({"file": skip.name, "skipped": skip.error.reason} for skip in skipped)
+        return
+    reasons = sorted({reason for file in files for reason in file.rejected})
+    rows: list[list[object]] = [
+        [
+            file.name,
+            file.tool,
+            *(
+                number(value, 0)
+                for value in (
+                    file.rows,
+                    file.accepted,
+                    file.duplicate,
+                    *(file.rejected[reason] for reason in reasons),
+                )
+            ),
+        ]
+        for file in files
+    ]
+    totals = [
+        sum(file.rows for file in files),
+        sum(file.accepted for file in files),
+        sum(file.duplicate for file in files),
+        *(sum(file.rejected[reason] for file in files) for reason in reasons),
+    ]
+    rows.append([say("total"), None, *(number(value, 0) for value in totals)])
+    headers = ["file", "tool", "rows", "accepted", "duplicate"]
+    print_table(rows, [*headers, *(f"rejected: {reason}" for reason in reasons)])
+    for skip in skipped:
+        note("Set aside: {message}", message=say(skip.error.template, **skip.error.values))
+    ignored = sum(report.ignored.total() for report in reports)
+    if ignored:
+        note("{count} members of archives are folders or junk.", count=ignored)
+
+
+def _print_overview(seen: "Overview") -> None:
+    west, south, east, north = seen.bounds or (None,) * 4
+    print_table(
+        [
+            [say("samples"), number(seen.samples, 0)],
+            [say("of them simulated"), number(seen.simulated, 0)],
+            [say("with a position"), number(seen.placed, 0)],
+            [say("first"), seen.first_at and f"{seen.first_at:%Y-%m-%d %H:%M:%S}Z"],
+            [say("last"), seen.last_at and f"{seen.last_at:%Y-%m-%d %H:%M:%S}Z"],
+            [say("longitudes"), seen.bounds and f"{west:.5f} … {east:.5f}"],
+            [say("latitudes"), seen.bounds and f"{south:.5f} … {north:.5f}"],
+            [say("imported files"), number(seen.files, 0)],
+        ],
+        ["the store", "figure"],
+    )
+    click.echo()
+    print_table(
+        [
+            [
+                say(count.by),
+                say(count.value) if count.value and count.by in _WORDS else count.value,
+                number(count.measured, 0),
+                number(count.simulated, 0),
+            ]
+            for count in seen.counts
+        ],
+        ["counted by", "value", "measured", "simulated"],
+    )
+    if seen.rejected:
+        click.echo()
+        print_table(
+            [[reason, number(count, 0)] for reason, count in seen.rejected.items()],
+            ["rejected rows by reason", "rows"],
+        )

@@ -1,0 +1,98 @@
+"""
+Cells of a foreign table as numbers, strictly.
+
+Python's own `float` reads ``1_0``, full-width digits, ``nan`` and ``infinity``; a measurement
+never holds them. Here a number is plain ASCII digits or the row is rejected with the field's
+name. What a device writes where it has nothing (a dash, -200 dBm, the largest integer) is None.
+"""
+
+import math
+import re
+
+from ..check import ascii_safe
+from ..errors import RecordError
+
+_MISSING = frozenset({"", "-", "--"})
+_NUMBER = re.compile(r"[+-]?[0-9]{1,25}(?:\.[0-9]{0,25})?(?:[eE][+-]?[0-9]{1,3})?\Z")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}(?:\.0{1,6})?\Z")
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+\Z")
+_HEX = re.compile(r"[0-9A-Fa-f]{1,16}\Z")
+
+# What reporting ranges leave room for; outside of them stands no level but a device's filler.
+RSRP_DBM = (-156.0, -44.0)  # 3GPP TS 36.133, 9.1.4, with the extended range
+RSRQ_DB = (-34.0, 2.5)  # 3GPP TS 36.133, 9.1.7, with the extended range
+SINR_DB = (-30.0, 40.0)  # Android's LTE scale is -20 to 30; some modems go a little further
+RSCP_DBM = (-120.0, -25.0)  # 3GPP TS 25.133, 9.1.1: -24, one above, is how phones write "none"
+RXLEV_DBM = (-113.0, -47.0)  # Android's GSM scale starts at -113; 3GPP TS 45.008, 8.1.4
+# Largest signed integers, and all ones in the fields' 16, 24 and 28 bits.
+FILLERS = frozenset({0xFFFF, 0xFFFFFF, 0xFFFFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 0x7FFFFFFFFFFFFFFF})
+
+
+def is_missing(cell: str) -> bool:
+    """Tell whether a cell is empty or holds a dash."""
+    return cell in _MISSING
+
+
+def read_number(name: str, cell: str) -> float | None:
+    """Give a cell's number, or None where it is missing; refuse what is not a plain number."""
+    if cell in _MISSING:
+        return None
+    if not _NUMBER.match(cell):
+        raise _not_a_number(name, cell)
+    value = float(cell)
+    if not math.isfinite(value):
+        raise _not_a_number(name, cell)
+    return value
+
+
+def read_whole(name: str, cell: str) -> int | None:
+    """Give a cell's whole number (``12`` or ``12.0``), or None where it is missing."""
+    if cell in _MISSING:
+        return None
+    if not _WHOLE.match(cell):
+        raise _not_a_number(name, cell)
+    return int(cell.split(".")[0])
+
+
+def read_identity(name: str, cell: str) -> int | None:
+    """Give a cell or area identity; zero, negative numbers and fillers mean that none is known."""
+    value = read_whole(name, cell)
+    return None if value is None or value <= 0 or value in FILLERS else value
+
+
+def read_hexadecimal(name: str, cell: str) -> int | None:
+    """Give an identity written in hexadecimal digits; zero and fillers mean none is known."""
+    if cell in _MISSING:
+        return None
+    if not _HEX.match(cell):
+        raise _not_a_number(name, cell)
+    value = int(cell, 16)
+    return None if value == 0 or value in FILLERS else value
+
+
+def read_level(name: str, cell: str, reportable: tuple[float, float]) -> float | None:
+    """Give a level in dBm or dB, or None where it is missing or no device can have measured it."""
+    value = read_number(name, cell)
+    low, high = reportable
+    return value if value is not None and low <= value <= high else None
+
+
+def kbps_to_mbps(kbps: float | None) -> float | None:
+    """Give Mbit/s (10^6 bit/s) for kbit/s (10^3 bit/s)."""
+    return None if kbps is None else kbps / 1000
+
+
+def _not_a_number(name: str, cell: str) -> RecordError:
+    if _DECIMAL_COMMA.match(cell):
+        return RecordError(
+            "{field}: {seen} has a decimal comma; write it with a point",
+            reason="decimal_comma",
+            field=name,
+            seen=ascii_safe(cell[:60]),
+        )
+    return RecordError(
+        "{field}: {seen} is not a number",
+        reason="bad_number",
+        field=name,
+        seen=ascii_safe(cell[:60]),
+    )

@@ -1,0 +1,223 @@
+"""
+A file imported: every row becomes a sample, a duplicate or a named rejection.
+
+A file is known by the SHA-256 of its content, a row by its line in it: importing again, or under
+another name, changes nothing, and an import that was interrupted is completed by repeating it.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import RecordError
+from ..sample import Sample
+from ..store import Rejected, Store
+from .interface import Importer, Options, Row, Source
+from .openers import Content, fingerprint, open_contents
+from .registry import NotRecordsError, detect
+from .table import BadRow, Header, read_header, read_rows
+
+BATCH_ROWS = 2_000
+MAX_KEPT_CHARS = 10_000
+# Repeats are looked for among this many rows; a set of all rows would grow with the file.
+REPEATS_REMEMBERED = 1_000_000
+
+
+@dataclass(slots=True)
+class FileReport:
+    """What became of one file's rows: accepted + duplicate + rejected = rows."""
+
+    name: str
+    tool: str
+    sha256: str = ""
+    accepted: int = 0
+    duplicate: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rows(self) -> int:
+        """Count the rows read."""
+        return self.accepted + self.duplicate + self.rejected.total()
+
+    def as_record(self) -> dict[str, object]:
+        """Give the report as plain values, for printing as JSON."""
+        return {
+            "file": self.name,
+            "tool": self.tool,
+            "sha256": self.sha256,
+            "rows": self.rows,
+            "accepted": self.accepted,
+            "duplicate": self.duplicate,
+            "rejected": dict(self.rejected),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file or a member that holds no records, and why."""
+
+    name: str
+    error: RecordError
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What became of one path: its files, what was skipped by name, and what by kind."""
+
+    files: list[FileReport] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    ignored: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    content: Content
+    header: Header
+    importer: type[Importer]
+
+
+def check_files(paths: Sequence[Path], options: Options) -> None:
+    """
+    Look at files before anything of them is kept.
+
+    Raises
+    ------
+    RecordError, ConfigError
+        If one cannot be imported as it is, an option is missing, or none holds any record.
+    """
+    aside: list[Skipped] = []
+    found = 0
+    for path in paths:
+        report = ImportReport()
+        with open_contents(path) as opened:
+            chosen = _choose(opened.contents, options, report)
+        if not chosen and not report.skipped:
+            raise RecordError(
+                "{file} holds no file of records", reason="empty_file", file=path.name
+            )
+        found += len(chosen)
+        aside += report.skipped
+    if found == 0 and aside:
+        raise aside[0].error
+
+
+def import_file(
+    store: Store,
+    path: Path,
+    options: Options,
+    on_progress: Callable[[int], None] = lambda steps: None,
+) -> ImportReport:
+    """
+    Keep every record of a file.
+
+    `on_progress` is told of further bytes read. Rows are kept in batches: after an interruption
+    what was kept stays, and importing the file again completes it.
+
+    Raises
+    ------
+    RecordError, ConfigError
+        Before anything is kept, if the file cannot be imported as it is.
+    StoreError
+        If the store cannot be written.
+    """
+    with open_contents(path) as opened:
+        report = ImportReport(ignored=Counter(opened.skipped))
+        for chosen in _choose(opened.contents, options, report):
+            report.files.append(_import_content(store, chosen, options, on_progress))
+    return report
+
+
+def _choose(contents: tuple[Content, ...], options: Options, report: ImportReport) -> list[_Chosen]:
+    chosen = []
+    for content in contents:
+        try:
+            header = read_header(content, options.encoding)
+            importer = detect(content.name, header.columns, options.tool)
+        except RecordError as error:
+            # A file that was named is refused; what merely lies beside logs is set aside.
+            if not (content.in_archive or isinstance(error, NotRecordsError)):
+                raise
+            report.skipped.append(Skipped(content.name, error))
+            continue
+        if importer.local_time:
+            _ = importer(Source(content.name, "", ""), options).zone
+        chosen.append(_Chosen(content, header, importer))
+    return chosen
+
+
+def _import_content(
+    store: Store, chosen: _Chosen, options: Options, on_progress: Callable[[int], None]
+) -> FileReport:
+    content = chosen.content
+    sha256, size = fingerprint(content)
+    tool = chosen.importer.tool
+    source = Source(content.name, sha256, f"{tool}-{sha256[:16]}")
+    importer = chosen.importer(source, options)
+    report = FileReport(content.name, tool, sha256)
+    if importer.surveys:
+        for row in read_rows(content, chosen.header, options.encoding, size):
+            if isinstance(row, Row):
+                importer.survey(row)
+    store.add_source_file(sha256=sha256, name=content.name, tool=tool)
+    seen: set[bytes] = set()
+    told = 0
+    for batch in _batches(read_rows(content, chosen.header, options.encoding, size)):
+        samples: list[Sample] = []
+        rejected: list[Rejected] = []
+        for row in batch:
+            try:
+                if isinstance(row, BadRow):
+                    raise row.error
+                if _is_repeat(importer, row, seen):
+                    report.duplicate += 1
+                else:
+                    samples.append(importer.to_sample(row))
+            except RecordError as error:
+                report.rejected[error.reason] += 1
+                rejected.append(_rejection(source, tool, row, error))
+        merged = store.merge_records(source.probe, samples, rejected)
+        report.accepted += merged.new
+        report.duplicate += merged.duplicate
+        read = sum(len(row.text) + 1 for row in batch)
+        told += read
+        on_progress(read)
+    on_progress(max(0, size - told))
+    return report
+
+
+def _batches(rows: Iterator[Row | BadRow]) -> Iterator[list[Row | BadRow]]:
+    batch: list[Row | BadRow] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) >= BATCH_ROWS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _is_repeat(importer: Importer, row: Row, seen: set[bytes]) -> bool:
+    identity = importer.identity(row)
+    if identity is None:
+        return False
+    key = hashlib.blake2b(identity.encode("utf-8"), digest_size=16).digest()
+    if key in seen:
+        return True
+    if len(seen) >= REPEATS_REMEMBERED:
+        seen.clear()
+    seen.add(key)
+    return False
+
+
+def _rejection(source: Source, tool: str, row: Row | BadRow, error: RecordError) -> Rejected:
+    return Rejected(
+        tool=tool,
+        file=source.name,
+        file_sha256=source.sha256,
+        line=row.line,
+        reason=error.reason,
+        message=str(error)[:MAX_KEPT_CHARS],
+        record=row.text[:MAX_KEPT_CHARS],
+    )
