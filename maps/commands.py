@@ -1,0 +1,133 @@
+"""Commands that draw: results that are kept become a page that opens from disk."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..console import (
+    Group,
+    Session,
+    json_option,
+    note,
+    number,
+    pass_session,
+    print_json,
+    print_table,
+)
+
+if TYPE_CHECKING:
+    from ..data.store import Store
+    from .columns import DrawnResult
+
+DEFAULT_POINTS = 5_000
+
+
+@click.group("map", cls=Group)
+def map_group() -> None:
+    """Draw maps: one HTML file that opens without a network."""
+
+
+@map_group.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--result",
+    "numbers",
+    type=click.IntRange(min=1),
+    multiple=True,
+    help="Draw this result (again for more); the newest of each rule and kind of area where none"
+    " is named.",
+)
+@click.option("--title", help="What stands at the top of the page.")
+@click.option(
+    "--points",
+    "most",
+    type=click.IntRange(0, 100_000),
+    default=DEFAULT_POINTS,
+    show_default=True,
+    help="Draw at most so many samples as points; 0 for none.",
+)
+@click.option(
+    "--leaflet",
+    type=click.Path(path_type=Path),
+    help="Take leaflet.js and leaflet.css from this folder.",
+)
+@json_option
+@pass_session
+def build(
+    session: Session,
+    out: Path,
+    numbers: tuple[int, ...],
+    title: str | None,
+    most: int,
+    leaflet: Path | None,
+    as_json: bool,
+) -> None:
+    """
+    Draw results on a map: one HTML file for any browser, without a network.
+
+    The page has every operator and rule, a legend with counts, a search that needs no
+    diacritics, a table, and says it in English and Vietnamese.
+    """
+    from ..data.sample_points import sample_points
+    from .page import PageOptions, render_page, write_page
+
+    with session.store(create=False) as store:
+        drawn = load_drawn(store, numbers)
+        points = sample_points(store, most=most) if most else None
+    page = render_page(drawn, points, PageOptions(title=title, leaflet_folder=leaflet))
+    size_bytes = write_page(out, page)
+    rows = [_counted(one) for one in drawn]
+    if as_json:
+        print_json([{"file": out, "bytes": size_bytes, "results": rows}])
+        return
+    print_table([list(row.values()) for row in rows], list(rows[0]))
+    note(
+        "The map is {file} ({size} MB): open it in any browser.",
+        file=out,
+        size=number(size_bytes / 1e6),
+    )
+
+
+def load_drawn(store: "Store", numbers: Sequence[int]) -> list["DrawnResult"]:
+    """Give results with the shapes of their areas; shapes that several share are read once."""
+    from ..coverage.boundaries import frame_from_rows
+    from ..coverage.hexagons import hexagon_frame
+    from ..coverage.record import result_from_rows
+    from ..data.errors import MapError
+    from ..data.kept import list_results, load_boundaries, load_result
+    from .columns import DrawnResult
+
+    if not numbers:
+        newest = {(row["rule"], row["area"]): row["id"] for row in list_results(store)}
+        numbers = sorted(newest.values())
+    if not numbers:
+        raise MapError("there is no result to draw; compute one first: phusong coverage compute")
+    drawn = []
+    frames: dict[tuple[str, str], Any] = {}
+    for each in dict.fromkeys(numbers):
+        result = result_from_rows(*load_result(store, each))
+        if result.boundary_id is None:
+            frame = hexagon_frame(sorted({area.code for area in result.areas}))
+        else:
+            key = (result.boundary_id, result.area)
+            if key not in frames:
+                frames[key] = frame_from_rows(load_boundaries(store, *key))
+            frame = frames[key]
+        drawn.append(DrawnResult(result=result, geometry=frame))
+    return drawn
+
+
+def _counted(drawn: "DrawnResult") -> dict[str, object]:
+    from ..coverage.summary import ANY_OPERATOR, Verdict
+
+    result = drawn.result
+    counts = Counter(area.verdict for area in result.areas if area.operator == ANY_OPERATOR)
+    return {
+        "rule": result.rule,
+        "area": result.area,
+        "areas": len(drawn.geometry),
+        **{verdict.value: counts[verdict] for verdict in Verdict},
+    }

@@ -1,0 +1,284 @@
+"use strict";
+// What stands beside the map: the sentence, the card of an area, legend, search, table, about.
+const TABLE_ROWS = 300;
+const FOUND_ROWS = 8;
+
+/** Fold a text for searching: no case, no diacritics, and d for đ. */
+function folded(text) {
+  return text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase().replaceAll("đ", "d").trim();
+}
+
+function verdictOf(layer, area) {
+  return data.scales.verdict[valueOf(layer, "verdict", area)];
+}
+
+/** Give what is known of an area, as [what, value] pairs. */
+function factsOf(layer, area) {
+  const value = (name) => valueOf(layer, name, area);
+  const facts = [[t("Verdict"), t(verdictOf(layer, area).label)]];
+  if (value("share") !== null) {
+    facts.push([t("Share of places that pass"), percent(value("share"))]);
+    if (value("share_low") !== null) {
+      facts.push([
+        t("{confidence} interval", { confidence: percent(state.result.confidence, 0) }),
+        `${percent(value("share_low"))} – ${percent(value("share_high"))}`,
+      ]);
+    }
+  }
+  facts.push([t("Attempts that count"), value("trials") ? number(value("trials")) : t("no attempt")]);
+  if (value("trials")) facts.push([t("… of which passed"), number(value("successes"))]);
+  if (value("places")) facts.push([t("Places"), number(value("places"))]);
+  for (const [name, label, unit] of [
+    ["down_mbps_median", t("Median download"), "Mbit/s"],
+    ["up_mbps_median", t("Median upload"), "Mbit/s"],
+    ["rtt_idle_ms_median", t("Median idle RTT"), "ms"],
+  ]) {
+    if (value(name) !== null) facts.push([label, `${number(value(name), 1)} ${unit}`]);
+  }
+  for (const [key, count] of countsOf(layer, "nr", area)) {
+    const fill = data.scales.nr.find((each) => each.key === key);
+    facts.push([t(fill.label), t("{n} samples", { n: number(count) })]);
+  }
+  for (const [reason, count] of countsOf(layer, "excluded", area)) {
+    facts.push([t("Not counted: {reason}", { reason: said(reason) }), number(count)]);
+  }
+  if (value("further_places")) {
+    facts.push([t("Further places needed if all pass"), number(value("further_places"))]);
+    if (value("further_places_at_share")) {
+      facts.push([t("… if the present share holds"), number(value("further_places_at_share"))]);
+    }
+  }
+  if (value("best") !== null) {
+    facts.push([t("Best operator"), state.result.layers[value("best")].operator]);
+  }
+  if (value("simulated")) {
+    facts.push([t("Simulated samples"), t("{n} of {total}", { n: number(value("simulated")), total: number(value("samples")) })]);
+  }
+  return facts;
+}
+
+/** Fill a box with an area's name and facts. */
+function describe(box, layer, area, heading) {
+  const list = element("dl");
+  for (const [what, value] of factsOf(layer, area)) {
+    list.append(element("dt", what), element("dd", value));
+  }
+  const title = element(heading, area.name || area.code);
+  title.dir = "auto";
+  box.replaceChildren(title);
+  const where = [area.parent, area.code === area.name ? null : area.code].filter(Boolean);
+  if (where.length) box.append(element("p", where.join(" · "), "where"));
+  const fill = verdictOf(layer, area);
+  const mark = element("p", null, "verdict");
+  mark.append(swatch(fill.color, fill.hatch), element("b", t(fill.label)));
+  box.append(mark);
+  list.firstChild.remove();
+  list.firstChild.remove();
+  box.append(list);
+}
+
+/** Count the areas of each verdict. */
+function verdictCounts(layer, shapes) {
+  const counts = { covered: 0, not_covered: 0, unproven: 0, no_data: 0 };
+  for (const area of shapes.areas) counts[verdictOf(layer, area).key]++;
+  return counts;
+}
+
+/** Say in one sentence what the layer comes to. */
+function saySentence() {
+  const { result, layer, shapes } = state;
+  const counts = verdictCounts(layer, shapes);
+  const total = shapes.areas.length;
+  document.getElementById("sentence").textContent = t(
+    "Of {total} {unit}, {covered} are shown to be covered and {not_covered} not to be; {unproven} are unproven and {no_data} have no data. So between {covered} and {most} are covered.",
+    {
+      total: number(total),
+      unit: areaUnit(result),
+      covered: number(counts.covered),
+      not_covered: number(counts.not_covered),
+      unproven: number(counts.unproven),
+      no_data: number(counts.no_data),
+      most: number(total - counts.not_covered),
+    },
+  );
+}
+
+/** Fill the legend with the classes, and how many areas each has. */
+function sayLegend() {
+  const { result, layer, shapes, shown } = state;
+  const classes = shown.classes();
+  const counts = classes.map(() => 0);
+  let hatched = 0;
+  for (const area of shapes.areas) {
+    counts[shown.classOf(layer, area)]++;
+    hatched += isHatched(shown, layer, area) ? 1 : 0;
+  }
+  document.getElementById("legend-unit").textContent = t("{shown}; number of {unit}", {
+    shown: shown.title(),
+    unit: areaUnit(result),
+  });
+  const rows = classes.map((each, index) => [each.color, each.hatch, each.label, counts[index]]);
+  if (shown.unproven) rows.push(["#ffffff", "#2b2b2b", t("hatched: unproven (among the above)"), hatched]);
+  document.getElementById("legend").replaceChildren(
+    ...rows.map(([color, hatch, label, count]) => {
+      const item = element("li");
+      item.append(swatch(color, hatch), element("span", label), element("b", number(count)));
+      return item;
+    }),
+  );
+}
+
+/** List the areas whose name, parent or code holds what was typed. */
+function search(text) {
+  const list = document.getElementById("found");
+  const none = document.getElementById("not-found");
+  const { shapes } = state;
+  const wanted = folded(text);
+  list.replaceChildren();
+  none.textContent = "";
+  list.hidden = true;
+  if (!wanted) return;
+  shapes.folded ??= shapes.areas.map((area) => folded(area.name));
+  const rank = (index) => {
+    const at = shapes.folded[index].indexOf(wanted);
+    return at === 0 ? 0 : at > 0 ? 1 : shapes.areas[index].code.toLowerCase() === wanted ? 0 : 2;
+  };
+  const hits = [[], []];
+  for (let index = 0; index < shapes.areas.length; index++) {
+    const place = rank(index);
+    if (place < 2) hits[place].push(shapes.areas[index]);
+    if (hits[0].length >= FOUND_ROWS) break;
+  }
+  const found = [...hits[0], ...hits[1]].slice(0, FOUND_ROWS);
+  for (const area of found) {
+    const button = element("button", area.name);
+    button.type = "button";
+    button.dir = "auto";
+    if (area.parent) button.append(element("small", area.parent));
+    button.addEventListener("click", () => {
+      list.hidden = true;
+      choose(area, true);
+    });
+    const item = element("li");
+    item.append(button);
+    list.append(item);
+  }
+  list.hidden = found.length === 0;
+  if (!found.length) none.textContent = t("No area has this name.");
+}
+
+const COLUMNS = [
+  ["name", () => t("Area"), (layer, area) => area.name],
+  ["parent", () => t("In"), (layer, area) => area.parent ?? ""],
+  ["verdict", () => t("Verdict"), (layer, area) => valueOf(layer, "verdict", area)],
+  ["share", () => t("Share"), (layer, area) => valueOf(layer, "share", area)],
+  ["low", () => t("Interval"), (layer, area) => valueOf(layer, "share_low", area)],
+  ["trials", () => t("Attempts that count"), (layer, area) => valueOf(layer, "trials", area)],
+  ["places", () => t("Places"), (layer, area) => valueOf(layer, "places", area)],
+];
+const order = { column: "share", down: false };
+
+/** Sort areas by a column; those without a value come last either way. */
+function sortedAreas() {
+  const { layer, shapes } = state;
+  const [, , of] = COLUMNS.find(([key]) => key === order.column);
+  const compare = new Intl.Collator(LOCALES[language]).compare;
+  const rows = shapes.areas.map((area) => [of(layer, area), area]);
+  rows.sort(([a, first], [b, second]) => {
+    if (a === null || b === null) return (a === null) - (b === null) || first.index - second.index;
+    const way = typeof a === "string" ? compare(a, b) : a - b;
+    return (order.down ? -way : way) || first.index - second.index;
+  });
+  return rows.map(([, area]) => area);
+}
+
+/** Fill the table: the map's alternative for readers who do not see it. */
+function sayTable() {
+  const { layer, shapes } = state;
+  const head = element("tr");
+  for (const [key, label] of COLUMNS) {
+    const cell = element("th");
+    cell.scope = "col";
+    const chosen = order.column === key;
+    if (chosen) cell.setAttribute("aria-sort", order.down ? "descending" : "ascending");
+    const button = element("button", label() + (chosen ? (order.down ? " ↓" : " ↑") : ""));
+    button.type = "button";
+    button.addEventListener("click", () => {
+      order.down = chosen && !order.down;
+      order.column = key;
+      sayTable();
+      document.querySelector(`#table th[aria-sort] button`).focus();
+    });
+    cell.append(button);
+    head.append(cell);
+  }
+  document.querySelector("#table thead").replaceChildren(head);
+  const rows = sortedAreas().slice(0, TABLE_ROWS);
+  document.querySelector("#table tbody").replaceChildren(
+    ...rows.map((area) => {
+      const row = element("tr");
+      const name = element("th");
+      name.scope = "row";
+      name.dir = "auto";
+      const button = element("button", area.name || area.code);
+      button.type = "button";
+      button.addEventListener("click", () => {
+        document.getElementById("table-dialog").close();
+        choose(area, true);
+      });
+      name.append(button);
+      row.append(name, element("td", area.parent ?? ""), element("td", t(verdictOf(layer, area).label)));
+      const [share, low, high] = ["share", "share_low", "share_high"].map((key) => valueOf(layer, key, area));
+      row.append(
+        element("td", share === null ? "–" : percent(share), "number"),
+        element("td", low === null ? "–" : `${percent(low)} – ${percent(high)}`, "number"),
+        element("td", number(valueOf(layer, "trials", area)), "number"),
+        element("td", number(valueOf(layer, "places", area)), "number"),
+      );
+      return row;
+    }),
+  );
+  document.getElementById("table-note").textContent = t(
+    "{rule}; {operator}. The first {shown} of {total} areas; sort by a heading to see others.",
+    {
+      rule: ruleTitle(state.result),
+      operator: operatorName(layer.operator),
+      shown: number(rows.length),
+      total: number(shapes.areas.length),
+    },
+  );
+}
+
+/** Write a value of a result's inputs: a number, a text, a list or counts by name. */
+function plain(value) {
+  if (typeof value === "number") return number(value, Number.isInteger(value) ? 0 : 3);
+  if (Array.isArray(value)) return value.map(plain).join(", ") || "–";
+  if (value === null || typeof value !== "object") return String(value ?? "–");
+  const counts = Object.entries(value).map(([name, count]) => `${said(name)}: ${plain(count)}`);
+  return counts.join("; ") || "–";
+}
+
+/** Fill the about box: where the figures come from and whose work is in the page. */
+function sayAbout() {
+  const { result, shapes } = state;
+  const facts = [
+    [t("Rule"), `${ruleTitle(result)} (${result.rule})`],
+    [t("Required share"), percent(result.required_share, 1)],
+    [t("Confidence"), percent(result.confidence, 0)],
+    [t("Computed"), result.computed_at.replace("T", " ").replace("+00:00", " UTC")],
+    [t("Software"), result.software],
+    ...Object.entries(result.inputs).map(([name, value]) => [said(name), plain(value)]),
+  ];
+  if (result.boundary.id) facts.splice(3, 0, [t("Boundary set"), `${result.boundary.name ?? ""} ${result.boundary.id.slice(0, 16)}`]);
+  if (shapes.tolerance_m) facts.push([t("Shapes"), t("simplified for drawing, by about {n} m", { n: number(shapes.tolerance_m) })]);
+  const list = element("dl");
+  for (const [what, value] of facts) list.append(element("dt", what), element("dd", value));
+  const box = document.getElementById("about");
+  box.replaceChildren(
+    element("p", t("Covered: the whole interval lies at or above the required share. Not covered: the whole interval lies below it. Unproven: the evidence does not decide. No data: nothing was measured, which is not zero.")),
+    list,
+    element("h3", t("Licences")),
+    element("p", t("The map's frame was written by folium (MIT); maps are drawn by Leaflet {version}.", { version: data.leaflet.version })),
+    element("pre", data.leaflet.licence),
+  );
+}

@@ -1,0 +1,95 @@
+"use strict";
+// What the page says, in the reader's language. An English text is the key of its translation.
+const data = JSON.parse(document.getElementById("data").textContent);
+const LANGUAGES = { en: "English", vi: "Tiếng Việt" };
+const LOCALES = { en: "en-GB", vi: "vi-VN" };
+let language = Object.hasOwn(LANGUAGES, data.language) ? data.language : "en";
+
+/** Give a text in the reader's language, with its {values} filled in. */
+function t(text, values = {}) {
+  const words = data.words[language] ?? {};
+  const known = Object.hasOwn(words, text) ? words[text] : text;
+  return known.replace(/\{(\w+)\}/g, (whole, name) =>
+    Object.hasOwn(values, name) ? String(values[name]) : whole,
+  );
+}
+
+/** Give a short name from the data (a reason, a threshold, an input) as words. */
+function said(name) {
+  return Object.hasOwn(data.named, name) ? t(data.named[name]) : name.replaceAll("_", " ");
+}
+
+function number(value, digits = 0) {
+  return new Intl.NumberFormat(LOCALES[language], {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  }).format(value);
+}
+
+/** Give a ratio as a percentage. One short of 1 is never written as 100 %. */
+function percent(ratio, digits = 1) {
+  const text = number(ratio * 100, digits);
+  const short = ratio < 1 && text === number(100, digits);
+  return short ? `>${number(100 - 10 ** -digits, digits)}%` : `${text}%`;
+}
+
+/** Give the day of an ISO time as it stands there: times are UTC. */
+function day(iso) {
+  const [year, month, date] = iso.slice(0, 10).split("-");
+  return language === "vi" ? `${date}/${month}/${year}` : `${year}-${month}-${date}`;
+}
+
+/** Give the last day of a period, whose end is not part of it. */
+function lastDay(iso) {
+  return day(new Date(Date.parse(iso) - 1).toISOString());
+}
+
+function ruleTitle(result) {
+  return result.title[language] || result.title.en || result.rule;
+}
+
+function operatorName(operator) {
+  return operator === "any" ? t("Any operator (the best)") : operator;
+}
+
+/** Give what an area is, in the plural: communes, H3 cells. */
+function areaUnit(result) {
+  const cell = /^h3:(\d+)$/.exec(result.area);
+  if (cell) return t("H3 cells (resolution {n})", { n: cell[1] });
+  const units = {
+    village: t("villages"),
+    commune: t("communes"),
+    district: t("districts"),
+    county: t("counties"),
+    province: t("provinces"),
+    state: t("states"),
+    country: t("countries"),
+  };
+  return Object.hasOwn(units, result.area) ? units[result.area] : t("areas");
+}
+
+/** Make an element; texts go in as text, whatever they hold. */
+function element(name, text = null, className = "") {
+  const made = document.createElement(name);
+  if (text !== null) made.textContent = text;
+  if (className) made.className = className;
+  return made;
+}
+
+/** Say again what stands in the page itself, after a change of language. */
+function sayPage() {
+  document.documentElement.lang = language;
+  for (const each of document.querySelectorAll("[data-t]")) {
+    each.textContent = t(each.dataset.t);
+  }
+  for (const each of document.querySelectorAll("[data-t-label]")) {
+    each.setAttribute("aria-label", t(each.dataset.tLabel));
+  }
+  for (const each of document.querySelectorAll("[data-t-hint]")) {
+    each.title = t(each.dataset.tHint);
+  }
+  const other = language === "en" ? "vi" : "en";
+  const button = document.getElementById("language");
+  button.textContent = LANGUAGES[other];
+  button.lang = other;
+}

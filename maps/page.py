@@ -1,0 +1,240 @@
+"""
+One HTML file that opens from disk with no network at all.
+
+folium is the frame: it writes the map's container and the call of ``L.map``, rendered **from
+constants only**. branca renders its output a second time as a Jinja template, so that a village
+called ``{{...}}`` would run as code on the machine that builds the map; for that reason no name,
+title or number ever comes near a folium template. Data is put into the finished page afterwards,
+as JSON in a script block that no browser executes, and our own script shows it with
+``textContent`` only.
+
+The page's policy (CSP) names each script and style by its hash and allows nothing else: no
+request, no inline handler, no eval. It holds from file:// and from any web server.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import os
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from html.parser import HTMLParser
+from importlib import metadata, resources
+from pathlib import Path
+
+from ..data.errors import MapError
+from ..data.words import LANGUAGES, language, translate
+from .assets import read_leaflet
+from .columns import DrawnResult, Points
+from .layers import page_data
+
+MAP_NAME = "map_phusong"
+SCRIPTS = ("words.js", "areas.js", "points.js", "panel.js", "page.js")
+MAX_TITLE_CHARS = 300
+
+_MARKER = re.compile(r"@@(\w+)@@")
+_SAID = re.compile(r"\bt\(\s*\"((?:[^\"\\]|\\.)+)\"")
+_MARKED = re.compile(r"data-t(?:-label|-hint)?=\"([^\"]+)\"")
+_ESCAPES = {
+    "<": "\\u003c",
+    ">": "\\u003e",
+    "&": "\\u0026",
+    "\u2028": "\\u2028",
+    "\u2029": "\\u2029",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageOptions:
+    """How a page is made; `title` is the reader's own, `leaflet_folder` replaces the package."""
+
+    title: str | None = None
+    leaflet_folder: Path | None = None
+
+
+def render_page(
+    results: Sequence[DrawnResult], points: Points | None = None, options: PageOptions | None = None
+) -> str:
+    """
+    Give the whole page as text, in the language that `words.language` speaks at first.
+
+    The same results and points give the same text.
+
+    Raises
+    ------
+    MapError
+        If there is no result, one has no area or no shape for an area, or Leaflet is not found.
+    """
+    options = options or PageOptions()
+    leaflet = read_leaflet(options.leaflet_folder)
+    title = _valid((options.title or "").strip()[:MAX_TITLE_CHARS])
+    data = page_data(results, points)
+    data |= {
+        "title": title or None,
+        "language": language(),
+        "words": {to: _catalogue(to, data["said"]) for to in LANGUAGES if to != "en"},
+        "leaflet": {"version": leaflet.version, "licence": leaflet.licence},
+    }
+    frame = folium_frame()
+    styles = [leaflet.style, *frame.styles, _file("page.css")]
+    scripts = [leaflet.script, *frame.scripts, *map(_file, SCRIPTS)]
+    parts = {
+        "language": language(),
+        "policy": _policy(scripts, styles),
+        "title": html.escape(title or translate("Coverage map", language())),
+        "styles": "\n".join(f"<style>{_closed(style, 'style')}</style>" for style in styles),
+        "map": frame.container,
+        "data": f'<script type="application/json" id="data">{data_json(data)}</script>',
+        "scripts": "\n".join(f"<script>{_closed(script, 'script')}</script>" for script in scripts),
+    }
+    # One pass, so that nothing put in is looked at again.
+    return _MARKER.sub(lambda found: parts[found[1]], _file("page.html"))
+
+
+def write_page(path: Path, page: str) -> int:
+    """
+    Write a page so that a reader finds the old one or the new one, never half; give its bytes.
+
+    Raises
+    ------
+    MapError
+        If the folder is not there, or it or the file cannot be written.
+    """
+    if not path.parent.is_dir():
+        raise MapError("{folder} is not a folder: the map was not written", folder=path.parent)
+    if path.is_dir():
+        raise MapError("{file} is a folder: name a file for the map", file=path)
+    content = page.encode("utf-8")
+    part = path.with_name(f".{path.name[:64]}.{os.getpid()}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise MapError(
+            "cannot write the map {file}: {error}", file=path, error=error.strerror or error
+        ) from error
+    return len(content)
+
+
+def data_json(data: object) -> str:
+    """Give data as JSON that may stand inside a script block, whatever its texts hold."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return re.sub("[<>&\u2028\u2029]", lambda found: _ESCAPES[found[0]], _valid(text))
+
+
+def _valid(text: str) -> str:
+    """Give a text that UTF-8 can hold: half a surrogate pair becomes a question mark."""
+    return text.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def page_texts() -> set[str]:
+    """Give every English text that the page's own files say."""
+    texts = set(_MARKED.findall(_file("page.html")))
+    for name in SCRIPTS:
+        texts |= {json.loads(f'"{text}"') for text in _SAID.findall(_file(name))}
+    return {html.unescape(text) for text in texts}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What is taken from folium: the container, the call that makes the map, and their styles."""
+
+    container: str
+    styles: tuple[str, ...]
+    scripts: tuple[str, ...]
+
+
+@cache
+def folium_frame() -> Frame:
+    """Render an empty folium map from constants, and keep of it what loads nothing."""
+    import folium
+
+    # Centre and zoom only stand until our script fits the map to what it draws.
+    shell = folium.Map(
+        location=[16.0, 106.0],
+        zoom_start=5,
+        tiles=None,
+        prefer_canvas=True,
+        zoom_control=False,
+        attribution_control=False,
+        zoom_snap=0.25,
+        wheel_px_per_zoom_level=90,
+        world_copy_jump=False,
+    )
+    shell._id = MAP_NAME.removeprefix("map_")
+    reader = _FrameReader()
+    reader.feed(shell.get_root().render())
+    reader.close()
+    made = [script for script in reader.texts["script"] if f"var {MAP_NAME} = L.map(" in script]
+    if len(made) != 1 or f'id="{MAP_NAME}"' not in reader.container:
+        raise MapError(
+            "folium {version} writes its map otherwise than this phusong knows; install the"
+            " version that phusong was tested with",
+            version=metadata.version("folium"),
+        )
+    return Frame(
+        container=reader.container,
+        styles=tuple(reader.texts["style"]),
+        scripts=tuple(reader.texts["script"]),
+    )
+
+
+class _FrameReader(HTMLParser):
+    """Collect inline scripts and styles and the map's container; leave every link out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: dict[str, list[str]] = {"script": [], "style": []}
+        self.container = ""
+        self._inside: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in self.texts and not dict(attrs).get("src"):
+            self._inside = tag
+        if tag == "div" and dict(attrs).get("id") == MAP_NAME:
+            self.container = f"{self.get_starttag_text()}</div>"
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self._inside:
+            self._inside = None
+
+    def handle_data(self, data: str) -> None:
+        if self._inside and data.strip():
+            self.texts[self._inside].append(data.strip())
+
+
+def _policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
+    allowed = " ".join(_hash(_closed(script, "script")) for script in scripts)
+    styled = " ".join(_hash(_closed(style, "style")) for style in styles)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src {styled};"
+        " img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
+
+
+def _closed(text: str, tag: str) -> str:
+    """Keep a text from ending the element it stands in."""
+    return re.sub(rf"</(?={tag})", r"<\\/", text, flags=re.IGNORECASE)
+
+
+def _catalogue(to: str, said: Sequence[str]) -> dict[str, str]:
+    texts = sorted({*page_texts(), *said})
+    return {text: known for text in texts if (known := translate(text, to)) != text}
+
+
+@cache
+def _file(name: str) -> str:
+    return resources.files(__package__).joinpath("files", name).read_text("utf-8").strip()

@@ -1,0 +1,149 @@
+"""`phusong map build`: kept results in, one file out."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phusong.coverage.boundaries import make_set, set_to_rows
+from phusong.coverage.record import result_to_rows
+from phusong.coverage.summary import AreaSummary, Result, Verdict
+from phusong.data.kept import save_boundaries, save_result
+from phusong.data.sample import Sample
+from phusong.data.store import Store
+
+CELL = "884143b5adfffff"
+
+
+@pytest.fixture
+def keep(
+    tmp_path: Path, make_result: Callable[..., Result], squares: Callable[..., Any]
+) -> Callable[..., int]:
+    """Keep a result in the test's own store, with the boundaries it names."""
+
+    def keep_result(*areas: AreaSummary, **changes: Any) -> int:
+        frame = squares("1", "2", level="commune", parent_code=None, parent_name=None)
+        boundaries = make_set(frame, name="Test", source="test", vintage="2025", report={})
+        values = {"boundary_id": boundaries.id} | changes
+        with Store.open(tmp_path / "test.db") as store:
+            save_boundaries(store, *set_to_rows(boundaries))
+            return save_result(store, *result_to_rows(make_result(*areas, **values)))
+
+    return keep_result
+
+
+def test_a_map_is_written_and_its_areas_are_counted(
+    phusong: Any, keep: Any, make_area: Any, tmp_path: Path
+) -> None:
+    keep(make_area("1"), make_area("2", Verdict.NO_DATA))
+    out = tmp_path / "map.html"
+    finished = phusong("map", "build", out, "--json")
+    assert finished.code == 0
+    answer = json.loads(finished.out)
+    assert answer["bytes"] == out.stat().st_size
+    assert answer["results"] == [
+        {
+            "rule": "test-rule",
+            "area": "commune",
+            "areas": 2,
+            "covered": 1,
+            "not_covered": 0,
+            "unproven": 0,
+            "no_data": 1,
+        }
+    ]
+
+
+def test_the_newest_result_of_each_rule_is_drawn(
+    phusong: Any, keep: Any, make_area: Any, tmp_path: Path
+) -> None:
+    keep(make_area("1", Verdict.UNPROVEN), rule="a")
+    keep(make_area("1", Verdict.COVERED), rule="a")
+    keep(make_area("1", Verdict.NOT_COVERED), rule="b")
+    finished = phusong("map", "build", tmp_path / "map.html", "--json")
+    results = json.loads(finished.out)["results"]
+    assert [(row["rule"], row["covered"], row["not_covered"]) for row in results] == [
+        ("a", 1, 0),
+        ("b", 0, 1),
+    ]
+
+
+def test_results_can_be_named(phusong: Any, keep: Any, make_area: Any, tmp_path: Path) -> None:
+    first = keep(make_area("1", Verdict.UNPROVEN), rule="a")
+    keep(make_area("1", Verdict.COVERED), rule="a")
+    finished = phusong("map", "build", tmp_path / "map.html", "--result", first, "--json")
+    assert [row["unproven"] for row in json.loads(finished.out)["results"]] == [1]
+
+
+def test_h3_cells_are_drawn_without_boundaries(
+    phusong: Any, keep: Any, make_area: Any, tmp_path: Path
+) -> None:
+    keep(make_area(CELL, name=CELL), area="h3:8", boundary_id=None)
+    finished = phusong("map", "build", tmp_path / "map.html")
+    assert finished.code == 0
+    assert CELL in (tmp_path / "map.html").read_text("utf-8")
+
+
+def test_points_are_drawn_and_can_be_left_out(
+    phusong: Any,
+    keep: Any,
+    make_area: Any,
+    make_sample: Callable[..., Sample],
+    tmp_path: Path,
+) -> None:
+    keep(make_area("1"))
+    with Store.open(tmp_path / "test.db") as store:
+        store.append([make_sample()])
+    out = tmp_path / "map.html"
+    phusong("map", "build", out)
+    assert '"points":{"steps":[10585000,2103000]' in out.read_text("utf-8")
+    phusong("map", "build", out, "--points", 0)
+    assert '"points":null' in out.read_text("utf-8")
+
+
+def test_the_page_speaks_the_language_of_the_command_at_first(
+    phusong: Any, keep: Any, make_area: Any, tmp_path: Path
+) -> None:
+    keep(make_area("1"))
+    finished = phusong("map", "build", tmp_path / "map.html", lang="vi")
+    assert '<html lang="vi">' in (tmp_path / "map.html").read_text("utf-8")
+    assert "mở bằng trình duyệt bất kỳ" in finished.err
+
+
+def test_a_store_without_results_is_a_message(phusong: Any, tmp_path: Path) -> None:
+    Store.open(tmp_path / "test.db").close()
+    finished = phusong("map", "build", tmp_path / "map.html")
+    assert (finished.code, "phusong coverage compute" in finished.err) == (3, True)
+
+
+def test_an_empty_result_is_a_message(phusong: Any, keep: Any, tmp_path: Path) -> None:
+    keep()
+    finished = phusong("map", "build", tmp_path / "map.html")
+    assert (finished.code, "has no areas" in finished.err) == (3, True)
+
+
+def test_a_result_whose_level_has_no_boundaries_is_a_message(
+    phusong: Any, keep: Any, make_area: Any, tmp_path: Path
+) -> None:
+    keep(make_area("1"), area="village")
+    finished = phusong("map", "build", tmp_path / "map.html")
+    assert (finished.code, "no geometry" in finished.err) == (3, True)
+
+
+def test_an_unwritable_place_is_a_message(
+    phusong: Any, keep: Any, make_area: Any, tmp_path: Path
+) -> None:
+    keep(make_area("1"))
+    finished = phusong("map", "build", tmp_path / "nowhere" / "map.html")
+    assert (finished.code, "is not a folder" in finished.err) == (3, True)
+
+
+def test_a_folder_without_leaflet_is_a_message(
+    phusong: Any, keep: Any, make_area: Any, tmp_path: Path
+) -> None:
+    keep(make_area("1"))
+    finished = phusong("map", "build", tmp_path / "map.html", "--leaflet", tmp_path)
+    assert (finished.code, "leaflet.js" in finished.err) == (3, True)
+    assert not (tmp_path / "map.html").exists()

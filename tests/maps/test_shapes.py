@@ -1,0 +1,143 @@
+"""Polygons on their way into a page: all of them, simplified, in whole steps."""
+
+from collections.abc import Callable
+
+import geopandas
+import numpy
+import pytest
+import shapely
+
+from phusong.data.errors import MapError
+from phusong.maps import shapes as shapes_module
+from phusong.maps.shapes import STEPS_PER_DEGREE, draw_shapes, home_extent, whole_extent
+
+
+def outline(rings: list[list[int]]) -> shapely.Polygon:
+    """Turn steps back into a polygon, as the page does."""
+    points = [
+        numpy.cumsum(numpy.array(ring).reshape(-1, 2), axis=0) / STEPS_PER_DEGREE for ring in rings
+    ]
+    return shapely.Polygon(points[0], points[1:])
+
+
+def wavy(count: int) -> geopandas.GeoDataFrame:
+    """Make touching columns whose shared borders wave, with 500 points each."""
+    lat = numpy.linspace(20, 21, 500)
+    edges = [
+        numpy.column_stack([105 + k / 10 + 0.01 * numpy.sin(lat * 90), lat])
+        for k in range(count + 1)
+    ]
+    polygons = [shapely.Polygon(numpy.vstack([edges[k], edges[k + 1][::-1]])) for k in range(count)]
+    codes = [f"{k:03}" for k in range(count)]
+    return geopandas.GeoDataFrame({"code": codes}, geometry=polygons, crs="EPSG:4326")
+
+
+def test_a_polygon_with_a_hole_comes_back_as_it_went_in(
+    squares: Callable[..., geopandas.GeoDataFrame],
+) -> None:
+    frame = squares("1")
+    holed = shapely.box(105, 20, 106, 21) - shapely.box(105.25, 20.25, 105.75, 20.75)
+    frame.loc[0, "geometry"] = holed
+    drawn = draw_shapes(frame)
+    assert outline(drawn.polygons[0][0]).equals(holed)
+    assert drawn.tolerance_deg is None
+
+
+def test_coordinates_are_rounded_to_five_decimals(
+    squares: Callable[..., geopandas.GeoDataFrame],
+) -> None:
+    frame = squares("1")
+    frame.loc[0, "geometry"] = shapely.box(105.123456, 20.000004, 105.2, 20.1)
+    assert outline(draw_shapes(frame).polygons[0][0]).bounds == (105.12346, 20.0, 105.2, 20.1)
+
+
+def test_many_vertices_are_simplified_and_neighbours_still_touch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shapes_module, "VERTEX_BUDGET", 1_000)
+    frame = wavy(10)
+    drawn = draw_shapes(frame)
+    kept = [outline(polygons[0]) for polygons in drawn.polygons]
+    assert sum(shapely.get_num_coordinates(kept)) <= 1_000
+    assert drawn.tolerance_deg is not None
+    assert shapely.coverage_is_valid(kept)
+
+
+def test_every_area_is_drawn_even_where_simplifying_would_empty_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shapes_module, "VERTEX_BUDGET", 10)
+    frame = wavy(4)
+    islet = geopandas.GeoDataFrame(
+        {"code": ["islet"]}, geometry=[shapely.Point(112, 16).buffer(0.00002)], crs="EPSG:4326"
+    )
+    both = geopandas.pd.concat([frame, islet], ignore_index=True)
+    drawn = draw_shapes(both)
+    assert len(drawn.codes) == len(drawn.polygons) == 5
+    assert all(len(polygons[0][0]) >= 6 for polygons in drawn.polygons)
+
+
+def test_borders_that_do_not_match_are_simplified_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shapes_module, "VERTEX_BUDGET", 1_000)
+    frame = wavy(10)
+    frame["geometry"] = shapely.buffer(frame.geometry.to_numpy(), 0.001)
+    drawn = draw_shapes(frame)
+    assert len(drawn.polygons) == 10
+    assert sum(len(polygons[0][0]) // 2 for polygons in drawn.polygons) <= 1_000
+
+
+def test_lines_that_a_repair_left_behind_are_not_drawn(
+    squares: Callable[..., geopandas.GeoDataFrame],
+) -> None:
+    frame = squares("1", "2")
+    square = shapely.box(105, 20, 105.1, 20.1)
+    mixed = shapely.GeometryCollection([square, shapely.LineString([(106, 20), (107, 20)])])
+    frame.loc[0, "geometry"] = mixed
+    assert outline(draw_shapes(frame).polygons[0][0]).equals(square)
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        (shapely.LineString([(0, 0), (1, 1)]), "area 1 has no polygon"),
+        (shapely.Polygon(), "area 1 has no polygon"),
+        (None, "area 1 has no polygon"),
+    ],
+)
+def test_an_area_without_a_polygon_is_named(
+    squares: Callable[..., geopandas.GeoDataFrame], shape: object, said: str
+) -> None:
+    frame = squares("1")
+    frame["geometry"] = geopandas.GeoSeries([shape], crs="EPSG:4326")
+    with pytest.raises(MapError, match=said):
+        draw_shapes(frame)
+
+
+def test_a_frame_without_areas_or_in_another_crs_is_refused(
+    squares: Callable[..., geopandas.GeoDataFrame],
+) -> None:
+    with pytest.raises(MapError, match="no areas to draw"):
+        draw_shapes(squares("1").iloc[:0])
+    with pytest.raises(MapError, match="EPSG:4326"):
+        draw_shapes(squares("1").to_crs("EPSG:3857"))
+
+
+def test_a_repeated_code_is_refused(squares: Callable[..., geopandas.GeoDataFrame]) -> None:
+    with pytest.raises(MapError, match="code 7 stands twice"):
+        draw_shapes(squares("7", "7"))
+
+
+def test_far_islands_do_not_decide_the_first_view() -> None:
+    country = numpy.array(
+        [(105 + i / 10, 10 + i / 2, 105.1 + i / 10, 10.5 + i / 2) for i in range(20)]
+    )
+    islands = numpy.array([(113.5, 7, 117.4, 12), (111.5, 16, 112.7, 17)])
+    both = numpy.vstack([country, islands])
+    assert home_extent(both) == (105, 10, 107, 20)
+    assert whole_extent(both) == (105, 7, 117.4, 20)
+
+
+def test_a_single_area_fills_the_first_view() -> None:
+    assert home_extent(numpy.array([(105.0, 20.0, 105.1, 20.1)])) == (105, 20, 105.1, 20.1)
