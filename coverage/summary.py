@@ -27,7 +27,9 @@ class AreaSummary:
     One area and operator under one rule.
 
     `share` is the mean over places of each place's success rate, with its confidence interval;
-    all three are None without a trial. `operator` is `ANY_OPERATOR` for the best of them.
+    all three are None without a trial. `operator` is `ANY_OPERATOR` for the best of them, whose
+    name is `best_operator`: every area has such a row, even without data, while an operator has
+    a row only where it has samples.
     `trials` = attempts that can count; `excluded` counts the others by reason. `simulated` is how
     many of the samples are not measurements. `further_places` is how many more places would
     prove coverage if all pass, `further_places_at_share` if the present share holds (None where
@@ -38,6 +40,7 @@ class AreaSummary:
     name: str
     parent_name: str | None = None
     operator: str = ANY_OPERATOR
+    best_operator: str | None = None
     verdict: Verdict
     share: float | None = None
     share_low: float | None = None
@@ -65,7 +68,9 @@ class Result:
     `area` is a boundary level (``commune``) or an H3 resolution (``h3:8``). `boundary_approximate`
     is true where shapes were made from centre points; whoever draws or prints must say so.
     `rule_unverified` lists the rule's numbers that nobody has checked against their source.
-    `inputs` counts what went in: samples, simulated, outside every area, without position.
+    `inputs` counts what went in, so that it adds up: ``samples`` are ``without_position`` and
+    ``outside`` (every area) and ``other_operator`` and ``trials`` and those ``excluded`` (a count
+    by reason). ``simulated`` is how many of the samples are not measurements.
     """
 
     rule: str

@@ -1,0 +1,58 @@
+"""A result in a few lines: how many areas are covered, as the range that the evidence allows."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from .summary import ANY_OPERATOR, Result, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """
+    Areas by verdict for one operator, or for the best of them in each area.
+
+    Between `covered` (proven) and `not_disproven` areas are covered. `false_verdicts` is how many
+    of the decided ones are expected to be wrong at the most: half of what the confidence leaves
+    over, for each, because a verdict errs on one side only.
+    """
+
+    operator: str
+    areas: int
+    covered: int
+    not_covered: int
+    unproven: int
+    no_data: int
+    trials: int
+    successes: int
+    places: int
+    simulated: int
+    not_disproven: int
+    false_verdicts: float
+
+
+def overviews(result: Result) -> list[Overview]:
+    """Give the overview of the best operators first, then of each one by name."""
+    areas = sum(area.operator == ANY_OPERATOR for area in result.areas)
+    operators = sorted({area.operator for area in result.areas} - {ANY_OPERATOR})
+    return [_overview(result, operator, areas) for operator in (ANY_OPERATOR, *operators)]
+
+
+def _overview(result: Result, operator: str, areas: int) -> Overview:
+    rows = [area for area in result.areas if area.operator == operator]
+    verdicts = Counter(row.verdict for row in rows)
+    covered, not_covered = verdicts[Verdict.COVERED], verdicts[Verdict.NOT_COVERED]
+    unproven = verdicts[Verdict.UNPROVEN]
+    return Overview(
+        operator=operator,
+        areas=areas,
+        covered=covered,
+        not_covered=not_covered,
+        unproven=unproven,
+        no_data=areas - covered - not_covered - unproven,
+        trials=sum(row.trials for row in rows),
+        successes=sum(row.successes for row in rows),
+        places=sum(row.places for row in rows),
+        simulated=sum(row.simulated for row in rows),
+        not_disproven=areas - not_covered,
+        false_verdicts=(covered + not_covered) * (1 - result.confidence) / 2,
+    )

@@ -1,0 +1,155 @@
+"""
+Results, boundaries and rules in words and table rows, in the reader's language.
+
+Names come from files of strangers and may carry a terminal's control codes: `printable` shows
+those escaped. Numbers are written by the function that is handed in as `write`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ..data.words import language, say
+from .overview import Overview, overviews
+from .rules import Rule
+from .summary import ANY_OPERATOR, AreaSummary, Result
+from .trials import REASON_TEXTS
+
+Write = Callable[[float | None, int], str | None]
+
+_FIRST_REPAIRS = 3
+AREA_HEADERS = (
+    *("code", "name", "operator", "verdict", "share %", "interval %"),
+    *("places", "trials", "further places", "at this share"),
+)
+OVERVIEW_HEADERS = (
+    *("operator", "covered", "not_covered", "unproven", "no_data"),
+    *("trials", "successes", "places"),
+)
+
+
+def printable(text: object) -> str:
+    """Give text as one terminal line: what cannot be shown as it is, escaped."""
+    shown = str(text)
+    return shown if shown.isprintable() else repr(shown)[1:-1]
+
+
+def title(titled: Result | Rule) -> str:
+    """Give a rule's title."""
+    if isinstance(titled, Rule):
+        return titled.title_vi if language() == "vi" else titled.title_en
+    return titled.rule_title_vi if language() == "vi" else titled.rule_title_en
+
+
+def area_name(result: Result) -> str:
+    """Say what a result's areas are, and whether their shapes are approximate."""
+    parts = [result.area, result.boundary_name, result.boundary_vintage]
+    if result.boundary_approximate:
+        parts.append(say("approximate"))
+    return printable(", ".join(part for part in parts if part))
+
+
+def head_lines(result: Result) -> Iterator[str]:
+    """Say what was judged, and every warning that must stand beside its figures."""
+    yield f"{result.rule}: {title(result)}"
+    yield say("By {area}, {software}", area=area_name(result), software=result.software)
+    if result.boundary_approximate:
+        yield say(
+            "The areas' shapes are approximate: circles cut halfway to the neighbours' centres."
+        )
+    if result.rule_unverified:
+        yield say(
+            "Nobody has checked these numbers of the rule against their source: {names}",
+            names=", ".join(result.rule_unverified),
+        )
+    if result.inputs["simulated"]:
+        yield say("SIMULATED samples are among these: they say nothing about any real network.")
+
+
+def overview_cells(line: Overview, write: Write) -> tuple[object, ...]:
+    """Give one operator's overview as cells under `OVERVIEW_HEADERS`."""
+    name = say("any (the best)") if line.operator == ANY_OPERATOR else printable(line.operator)
+    counts = (line.covered, line.not_covered, line.unproven, line.no_data)
+    return (
+        name,
+        *(write(count, 0) for count in (*counts, line.trials, line.successes, line.places)),
+    )
+
+
+def result_lines(result: Result, write: Write) -> Iterator[str]:
+    """Say what a result comes to, and account for every sample that went in."""
+    best, counts = overviews(result)[0], result.inputs
+    yield say(
+        "Proven covered: {low} of {areas} areas; not disproven: {high}. At {confidence} %"
+        " confidence, at most {wrong} of the decided verdicts are expected to be wrong.",
+        low=write(best.covered, 0),
+        areas=write(best.areas, 0),
+        high=write(best.not_disproven, 0),
+        confidence=write(100 * result.confidence, 0),
+        wrong=write(best.false_verdicts, 2),
+    )
+    figures = {name: write(n, 0) for name, n in counts.items() if isinstance(n, int)}
+    yield say(
+        "{samples} samples, {simulated} of them simulated: {trials} trials; {outside} outside every"
+        " area, {without_position} without position, {other_operator} of other operators",
+        **figures,
+    )
+    if best.trials and counts["successes"] == counts["trials"]:
+        yield say(
+            "Not one trial failed: make sure that the source records places without service too."
+        )
+    excluded = counts["excluded"]
+    if isinstance(excluded, dict) and excluded:
+        reasons = [f"{say(REASON_TEXTS[key])} {write(n, 0)}" for key, n in excluded.items()]
+        yield say("Not trials: {reasons}", reasons=", ".join(reasons))
+    if counts["operator_unknown"]:
+        yield say(
+            "{operator_unknown} samples name no operator and are judged as: unknown", **figures
+        )
+
+
+def area_cells(area: AreaSummary, write: Write) -> tuple[object, ...]:
+    """Give one area and operator as cells under `AREA_HEADERS`."""
+    interval = None
+    if area.share_low is not None and area.share_high is not None:
+        interval = f"{write(100 * area.share_low, 1)} – {write(100 * area.share_high, 1)}"
+    operator = area.operator if area.best_operator is None else f"any: {area.best_operator}"
+    return (
+        printable(area.code),
+        printable(area.name),
+        printable(operator),
+        say(area.verdict.value),
+        None if area.share is None else write(100 * area.share, 1),
+        interval,
+        write(area.places, 0),
+        write(area.trials, 0),
+        write(area.further_places, 0),
+        write(area.further_places_at_share, 0),
+    )
+
+
+def loaded_lines(file: str, report: Mapping[str, Any], write: Write) -> Iterator[str]:
+    """Say what each layer of a boundary file gave, and what was repaired in it."""
+    for layer in report["layers"]:
+        if "skipped" in layer:
+            yield say(
+                "{layer}: left out, no field names its features", layer=printable(layer["layer"])
+            )
+            continue
+        yield say(
+            "{file}: {count} areas of level {level}, codes from {code}, names from {name}",
+            file=printable(file),
+            count=write(layer["areas"], 0),
+            level=printable(layer["level"]),
+            code=printable(layer["code_field"]),
+            name=printable(layer["name_field"] or layer["code_field"]),
+        )
+        repaired = layer["repaired"]
+        if repaired:
+            first = [
+                f"{printable(row['code'])} ({row['reason']})" for row in repaired[:_FIRST_REPAIRS]
+            ]
+            yield say(
+                "{count} shapes were repaired, first: {first} (all of them with --json)",
+                count=write(len(repaired), 0),
+                first=", ".join(first),
+            )

@@ -1,0 +1,131 @@
+"""Counts that add up: a sum of parts is the whole, bit for bit."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from phusong.coverage.frame import COLUMNS, sample_frame
+from phusong.coverage.reduce import (
+    Tally,
+    count_occasions,
+    medians,
+    merge_tallies,
+    spreads,
+    tally_samples,
+)
+from phusong.coverage.rules import load_rule
+from phusong.coverage.trials import judge_samples
+
+RULE = load_rule("vn-4g")
+DAY_US = 86_400_000_000
+MakeChunk = Callable[..., dict[str, Any]]
+
+
+def tally(samples: pd.DataFrame, area: str = "A") -> Tally:
+    areas = np.full(len(samples), area, dtype=object)
+    operators = samples["operator"].to_numpy(dtype=object)
+    return tally_samples(samples, judge_samples(samples, RULE), areas, operators, RULE)
+
+
+def bytes_of(counted: Tally) -> list[bytes]:
+    tables = (counted.totals, counted.occasions, counted.bins)
+    return [table.reset_index().to_csv(index=False).encode() for table in tables]
+
+
+attempts = st.fixed_dictionaries(
+    {
+        "probe": st.just("p"),
+        "kind": st.sampled_from(["speed", "signal"]),
+        "outcome": st.sampled_from(["ok", "ok", "timeout", "cancelled"]),
+        "plmn": st.none(),
+        "operator": st.sampled_from(["Viettel", "VNPT", "Môbi"]),
+        "rat": st.sampled_from(["LTE", "3G", None]),
+        "nr_evidence": st.sampled_from(["none", None]),
+        "down_mbps": st.floats(1e-3, 1e4),
+        "up_mbps": st.one_of(st.none(), st.floats(1e-3, 1e4)),
+        "rtt_idle_ms": st.none(),
+        "lon": st.floats(105.80, 105.81),
+        "lat": st.floats(21.00, 21.01),
+        "accuracy_m": st.sampled_from([5.0, 500.0, None]),
+        "rsrp_dbm": st.none(),
+        "nr_rsrp_dbm": st.none(),
+        "started_us": st.integers(0, 10 * DAY_US),
+        "simulated": st.integers(0, 1),
+    }
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=st.lists(attempts, min_size=1, max_size=60), data=st.data())
+def test_shuffled_parts_add_up_to_the_whole_bit_for_bit(
+    rows: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    def frame(part: list[dict[str, Any]]) -> pd.DataFrame:
+        return sample_frame({name: [row[name] for row in part] for name in COLUMNS})
+
+    whole = merge_tallies([tally(frame(rows))])
+    shuffled = data.draw(st.permutations(rows))
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(rows)), max_size=5)) | {len(rows)})
+    parts = [tally(frame(shuffled[a:b])) for a, b in itertools.pairwise([0, *cuts])]
+    nested = merge_tallies([merge_tallies(parts[:2]), *parts[2:]])
+    for merged in (merge_tallies(parts), nested):
+        assert bytes_of(merged) == bytes_of(whole)
+        assert spreads(merged) == spreads(whole)
+        assert medians(merged) == medians(whole)
+
+
+def test_a_parked_car_is_one_place_and_one_occasion(chunk: MakeChunk) -> None:
+    parked = [{"down_mbps": 1.0 if n < 30 else 50.0} for n in range(40)]
+    elsewhere = {"lat": 21.05}
+    counted = tally(sample_frame(chunk(*parked, elsewhere)))
+    spread = spreads(counted)["A", "Viettel"]
+    assert spread.places == 2
+    assert spread.share == pytest.approx((0.25 + 1.0) / 2)
+    assert count_occasions(counted)["A", "Viettel"] == 2
+    assert counted.totals.loc[("A", "Viettel"), "trials"] == 41
+
+
+def test_a_place_counts_its_days_alike_however_often_it_was_tried(chunk: MakeChunk) -> None:
+    good_day = [{"started_us": 5 * DAY_US}] * 9
+    bad_day = [{"started_us": 7 * DAY_US, "outcome": "timeout"}]
+    spread = spreads(tally(sample_frame(chunk(*good_day, *bad_day))))["A", "Viettel"]
+    assert (spread.places, spread.share) == (1, 0.5)
+
+
+def test_a_day_begins_at_midnight_by_the_sun_and_not_in_greenwich(chunk: MakeChunk) -> None:
+    # 105.85 degrees east is 7 h 03.4 min ahead: 6:50 and 7:10 in Hanoi are either side of
+    # midnight UTC and one morning, 23:50 and 0:10 are two days.
+    midnight_utc, minute = 20_000 * DAY_US, 60_000_000
+    morning = [{"started_us": midnight_utc + n * minute} for n in (-10, 10)]
+    assert count_occasions(tally(sample_frame(chunk(*morning)))) == {("A", "Viettel"): 1}
+    at_night = [{"started_us": midnight_utc - 424 * minute + n * minute} for n in (-10, 10)]
+    assert count_occasions(tally(sample_frame(chunk(*at_night)))) == {("A", "Viettel"): 2}
+
+
+def test_exclusions_are_counted_by_reason_and_not_among_the_trials(chunk: MakeChunk) -> None:
+    made = chunk({}, {"outcome": "cancelled"}, {"accuracy_m": 900.0}, {"kind": "signal"})
+    totals = tally(sample_frame(made)).totals.loc[("A", "Viettel")]
+    assert totals["samples"] == 4
+    assert totals["trials"] == 1
+    assert (totals["cancelled"], totals["poor_position"], totals["other_kind"]) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("value", [0.0004, 0.37, 1.0, 29.99, 30.0, 594.81, 9e5, 5e6])
+def test_a_median_is_within_half_a_percent(chunk: MakeChunk, value: float) -> None:
+    made = chunk({"down_mbps": value / 3}, {"down_mbps": value}, {"down_mbps": value * 3})
+    counted = tally(sample_frame(made))
+    median = medians(counted)["A", "Viettel", "down_mbps"]
+    assert median == pytest.approx(min(max(value, 1e-3), 1e6), rel=0.0051)
+
+
+def test_a_median_is_of_what_was_measured_and_absent_otherwise(chunk: MakeChunk) -> None:
+    made = chunk({"down_mbps": 40.0, "rtt_idle_ms": None}, {"outcome": "timeout"})
+    found = medians(tally(sample_frame(made)))
+    assert found["A", "Viettel", "down_mbps"] == pytest.approx(40.0, rel=0.0051)
+    assert ("A", "Viettel", "rtt_idle_ms") not in found
