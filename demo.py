@@ -133,7 +133,7 @@ def _draw(store: "Store", numbers: list[int], path: Path) -> Path:
     from .maps.commands import load_drawn
     from .maps.page import PageOptions, render_page, write_page
 
-    title = say("phusong demo: a simulated campaign over Vietnam")
+    title = "phusong demo · Việt Nam"
     points = sample_points(store, most=_POINTS)
     write_page(path, render_page(load_drawn(store, numbers), points, PageOptions(title=title)))
     return path
@@ -180,11 +180,12 @@ def _summarise(
             (
                 f"IPv{sample.family}",
                 say(sample.outcome.value),
-                number(sample.reading and sample.reading.down_mbps, 0),
-                number(sample.reading and sample.reading.up_mbps, 0),
-                number(sample.reading and sample.reading.rtt_idle_ms, 2),
+                number(reading.down_mbps, 0) if reading else None,
+                number(reading.up_mbps, 0) if reading else None,
+                number(reading.rtt_idle_ms, 2) if reading else None,
             )
             for sample in measured
+            for reading in (sample.reading,)
         ],
         ["family", "outcome", "down Mbit/s", "up Mbit/s", "RTT ms"],
     )

@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 from .check import (
     as_choice,
@@ -33,7 +33,7 @@ from .check import (
     read_utc,
     refuse,
 )
-from .errors import RecordError
+from .strict_json import read_object
 
 BODY_VERSION = 1
 MAX_BODY_BYTES = 1_000_000
@@ -332,7 +332,7 @@ class Sample:
             If the bytes are not one JSON object of our version, repeat a key, hold an unknown
             key, or fail a field's check.
         """
-        content = _parse(body)
+        content = read_object(body, MAX_BODY_BYTES)
         version = content.pop("v", None)
         if version != BODY_VERSION:
             refuse("v", version, f"{BODY_VERSION}")
@@ -379,33 +379,6 @@ _SECTION_FIELDS = {
 def sample_id(body: bytes) -> bytes:
     """Give the 32 bytes that name this evidence: its SHA-256."""
     return hashlib.sha256(body).digest()
-
-
-def _parse(body: bytes) -> dict[str, Any]:
-    if len(body) > MAX_BODY_BYTES:
-        refuse("body", f"{len(body)} bytes", f"at most {MAX_BODY_BYTES}")
-    try:
-        content = json.loads(
-            body.decode("utf-8"), object_pairs_hook=_unique_keys, parse_constant=_no_constant
-        )
-    except (ValueError, RecursionError) as error:
-        raise RecordError(
-            "the body is not a sample's JSON: {error}", reason="bad_json", error=str(error)[:200]
-        ) from None
-    if not isinstance(content, dict):
-        refuse("body", type(content).__name__, "a JSON object")
-    return content
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) != len(pairs):
-        raise ValueError("a key stands twice")
-    return content
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number")
 
 
 def _read_section(name: str, kind: type, content: object) -> Any:

@@ -1,0 +1,359 @@
+"""Commands that measure: one visit, the far end of one, a simulated campaign."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..console import (
+    EXIT_BAD_ANSWER,
+    Group,
+    Session,
+    json_option,
+    note,
+    number,
+    pass_session,
+    print_json,
+    print_table,
+    progress,
+)
+from ..data.words import say
+
+if TYPE_CHECKING:
+    from ..data.sample import Position, Sample
+    from ..data.store import Store
+    from .server import MeasurementServer
+    from .simulate import SimulatedArea
+
+_BATCH_SAMPLES = 5_000
+_HEADERS = ("family", "outcome", "down Mbit/s", "up Mbit/s", "RTT ms", "loaded ms", "loss %", "MB")
+
+
+@click.group(cls=Group)
+def probe() -> None:
+    """Measure: probe the network, serve the far end, simulate a campaign."""
+
+
+@probe.command()
+@click.option(
+    "--server", "url", required=True, help="The far end: ws://host:port or wss://host:port."
+)
+@click.option(
+    "--family",
+    "families",
+    type=click.Choice(("4", "6")),
+    multiple=True,
+    help="Measure over IPv4 or IPv6 only; give it twice for one after the other.",
+)
+@click.option(
+    "--duration",
+    "duration_s",
+    type=click.FloatRange(0.5, 15),
+    default=10.0,
+    show_default=True,
+    help="Seconds that each direction runs.",
+)
+@click.option(
+    "--max-mb",
+    type=click.IntRange(1, 100_000),
+    default=1_000,
+    show_default=True,
+    help="Data budget of each direction, in megabytes.",
+)
+@click.option(
+    "--allow-private", is_flag=True, help="Also connect to private and loopback addresses."
+)
+@click.option(
+    "--ca",
+    type=click.Path(path_type=Path),
+    help="PEM file of the CA to trust instead of the system's.",
+)
+@click.option("--lon", type=float, help="Where you are: longitude, in degrees east.")
+@click.option("--lat", type=float, help="Where you are: latitude, in degrees north.")
+@click.option(
+    "--accuracy", "accuracy_m", type=float, help="How far off the position may be, in metres."
+)
+@click.option("--operator", help="Whose network it is.")
+@json_option
+@pass_session
+def run(
+    session: Session,
+    url: str,
+    families: tuple[str, ...],
+    duration_s: float,
+    max_mb: int,
+    allow_private: bool,
+    ca: Path | None,
+    lon: float | None,
+    lat: float | None,
+    accuracy_m: float | None,
+    operator: str | None,
+    as_json: bool,
+) -> None:
+    """
+    Measure download, upload and latency once, and keep what came of it.
+
+    The far end is a server of ndt7, such as: phusong probe serve. A failed attempt is kept too. A
+    private or loopback address is refused unless you say --allow-private.
+    """
+    from ..data.sample import Radio
+    from .connection import client_context
+    from .interface import Limits, Target
+    from .speed import measure_visit
+
+    position = _position(lon, lat, accuracy_m)
+    radio = Radio(operator=operator) if operator else None
+    limits = Limits(duration_s=duration_s, max_bytes=max_mb * 1_000_000)
+    targets = [
+        Target.parse(
+            url,
+            family=int(family) if family else None,
+            allow_private=allow_private,
+            ca_file=ca,
+        )
+        for family in families or (None,)
+    ]
+    client_context(ca)
+    kept: list[Sample] = []
+    with session.store() as store:
+        name = store.own_probe()
+        for target in targets:
+            sample = measure_visit(
+                target,
+                probe=name,
+                started_at=datetime.now(UTC),
+                limits=limits,
+                position=position,
+                radio=radio,
+                on_phase=lambda phase: note("measuring: {phase}", phase=say(phase)),
+            )
+            kept += _keep(store, sample)
+    _show(kept, as_json=as_json)
+    if not any(sample.reading for sample in kept):
+        raise SystemExit(EXIT_BAD_ANSWER)
+
+
+@probe.command()
+@click.option(
+    "--bind",
+    "hosts",
+    multiple=True,
+    default=("0.0.0.0", "::"),  # noqa: S104 - a measurement server is there to be reached
+    show_default=True,
+    help="Numeric address to listen on; may be given again.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="Port for TCP and UDP; 0 takes a free one.",
+)
+@click.option("--cert", type=click.Path(path_type=Path), help="PEM certificate, to speak wss.")
+@click.option("--key", type=click.Path(path_type=Path), help="PEM key of the certificate.")
+@json_option
+def serve(
+    hosts: tuple[str, ...], port: int, cert: Path | None, key: Path | None, as_json: bool
+) -> None:
+    """
+    Be the far end: ndt7 over TCP and an echo over UDP, until Ctrl-C.
+
+    Anyone who reaches the port can measure against it, within limits of time and connections.
+    """
+    import signal
+    import threading
+
+    from .server import MeasurementServer
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with MeasurementServer(hosts, port, certificate=cert, key=key) as server:
+        _show_listening(server, as_json=as_json)
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
+    note("{tests} tests served", tests=server.served)
+
+
+@probe.command()
+@click.option(
+    "--boundaries",
+    "set_id",
+    help="Set of boundaries to measure in; without it, Vietnam's communes.",
+)
+@click.option("--level", help="Level of the boundaries; without it, the one with most areas.")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="Another seed is another campaign."
+)
+@click.option(
+    "--places",
+    type=click.FloatRange(1, 200),
+    default=12.0,
+    show_default=True,
+    help="Places measured in an area, on average.",
+)
+@click.option(
+    "--operators",
+    type=click.IntRange(1, 9),
+    default=3,
+    show_default=True,
+    help="How many invented operators are measured at each place.",
+)
+@click.option(
+    "--period-start",
+    type=click.DateTime(("%Y-%m-%d",)),
+    default="2026-07-01",
+    show_default=True,
+    help="First day of the campaign, UTC.",
+)
+@json_option
+@pass_session
+def simulate(
+    session: Session,
+    set_id: str | None,
+    level: str | None,
+    seed: int,
+    places: float,
+    operators: int,
+    period_start: datetime,
+    as_json: bool,
+) -> None:
+    """
+    Add a simulated campaign; nothing in it is a measurement, and every sample says so.
+
+    The same options give the same samples: doing it twice changes nothing.
+    """
+    from .simulate import campaign_probe, simulate_campaign
+
+    start = period_start.replace(tzinfo=UTC)
+    with session.store() as store:
+        areas = _areas(store, set_id, level)
+        name = campaign_probe(
+            areas, start=start, seed=seed, operators=operators, places_per_area=places
+        )
+        samples = simulate_campaign(
+            areas,
+            probe=name,
+            start=start,
+            seed=seed,
+            operators=operators,
+            places_per_area=places,
+        )
+        new, duplicate = _merge(store, samples, round(len(areas) * operators * places))
+    if as_json:
+        print_json([{"probe": name, "areas": len(areas), "new": new, "duplicate": duplicate}])
+    else:
+        note(
+            "{new} simulated samples added, {duplicate} were there already ({areas} areas)",
+            new=number(new, 0),
+            duplicate=number(duplicate, 0),
+            areas=number(len(areas), 0),
+        )
+
+
+def _position(lon: float | None, lat: float | None, accuracy_m: float | None) -> "Position | None":
+    from ..data.errors import ConfigError
+    from ..data.sample import Position
+
+    if lon is None and lat is None and accuracy_m is None:
+        return None
+    if lon is None or lat is None:
+        raise ConfigError("a position needs both --lon and --lat")
+    return Position(lon=lon, lat=lat, accuracy_m=accuracy_m, source="user")
+
+
+def _keep(store: "Store", sample: "Sample") -> "list[Sample]":
+    """Commit a visit before anybody sees it; end here if the user broke it off."""
+    from ..data.sample import Outcome
+
+    kept = store.append([sample])
+    if sample.outcome is Outcome.CANCELLED and (sample.reason or "").endswith("_cancelled"):
+        raise KeyboardInterrupt
+    return kept
+
+
+def _show(samples: "Sequence[Sample]", *, as_json: bool) -> None:
+    import json
+
+    if as_json:
+        print_json(json.loads(sample.body()) for sample in samples)
+    else:
+        print_table([_row(sample) for sample in samples], _HEADERS)
+
+
+def _row(sample: "Sample") -> list[object]:
+    family = f"IPv{sample.family}" if sample.family else None
+    reading = sample.reading
+    if reading is None:
+        ended = f"{say(sample.outcome.value)} ({sample.reason})"
+        return [family, ended, *[None] * (len(_HEADERS) - 2)]
+    loss = None if reading.loss_ratio is None else 100 * reading.loss_ratio
+    moved = (reading.bytes_down or 0) + (reading.bytes_up or 0)
+    return [
+        family,
+        say(sample.outcome.value),
+        number(reading.down_mbps, 2),
+        number(reading.up_mbps, 2),
+        number(reading.rtt_idle_ms, 1),
+        number(reading.rtt_loaded_ms, 1),
+        number(loss, 1),
+        number(moved / 1e6, 1),
+    ]
+
+
+def _show_listening(server: "MeasurementServer", *, as_json: bool) -> None:
+    places = [
+        {
+            "url": server.url_of(place),
+            "family": place.family,
+            "host": place.host,
+            "port": place.port,
+        }
+        for place in server.listening
+    ]
+    if as_json:
+        print_json(places)
+    else:
+        for place in places:
+            click.echo(say("listening on {url} (TCP and UDP)", url=place["url"]))
+        note("Ctrl-C ends it")
+    for host, why in server.unavailable.items():
+        note("not listening on {host}: {why}", host=host, why=why)
+
+
+def _areas(store: "Store", set_id: str | None, level: str | None) -> "list[SimulatedArea]":
+    import geopandas as gpd
+
+    from ..coverage.approximate import vietnam_communes
+    from ..data.errors import ConfigError
+    from ..data.kept import load_boundaries, load_boundary_set
+    from .simulate import areas_from_frame
+
+    found = load_boundary_set(store, set_id) if set_id is not None else None
+    if found is None:
+        return areas_from_frame(vietnam_communes())
+    level = level or next(reversed(found["levels"]), "")
+    rows = load_boundaries(store, found["id"], level)
+    if not rows:
+        raise ConfigError(
+            "the set of boundaries has no level {level}; it has {levels} (--level)",
+            level=level,
+            levels=", ".join(found["levels"]),
+        )
+    shapes = gpd.GeoSeries.from_wkb([row["wkb"] for row in rows], crs="EPSG:4326")
+    return areas_from_frame(
+        gpd.GeoDataFrame({"code": [row["code"] for row in rows]}, geometry=shapes)
+    )
+
+
+def _merge(store: "Store", samples: "Iterable[Sample]", expected: int) -> tuple[int, int]:
+    new = duplicate = 0
+    samples = iter(samples)
+    with progress("Simulating", expected) as step:
+        while batch := list(islice(samples, _BATCH_SAMPLES)):
+            merged = store.merge(batch)
+            new, duplicate = new + merged.new, duplicate + merged.duplicate
+            step(len(batch))
+    return new, duplicate

@@ -1,0 +1,168 @@
+"""
+Bytes in and out of one WebSocket at once, as fast as plain Python can move them.
+
+Payload that arrives is dropped inside the kernel where it can (``MSG_TRUNC``: no copy, 1.6
+times the rate of copying); payload that leaves is random bytes under a random mask, so that
+no XOR is ever computed and the frame is valid all the same. One thread does both directions,
+because a TLS socket must not be read and written by two.
+"""
+
+import os
+import secrets
+import socket
+import ssl
+import sys
+from collections import deque
+
+from ..connection import READ, WRITE, Deadline, ready
+from .websocket import NORMAL_CLOSE, FrameDecoder, Message, Opcode, frame, header
+
+FIRST_MESSAGE_BYTES = 1 << 13
+LARGEST_MESSAGE_BYTES = 1 << 20
+_GROW_AT_SHARE = 16
+_NOTSENT_BYTES = 1 << 17
+_HEAD_READ_BYTES = 1 << 14
+_COPY_READ_BYTES = 1 << 16
+_TLS_RECORD_BYTES = 1 << 14
+_MAX_QUEUED_FRAMES = 64
+_TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25 if sys.platform == "linux" else None)
+_RANDOM = os.urandom(2 * LARGEST_MESSAGE_BYTES)
+
+
+class Flow:
+    """
+    An open WebSocket. `closed` tells how the peer ended it: `close`, `eof`, `reset`.
+
+    `sent_bytes` counts binary payload handed to the kernel: of use for a budget, never
+    a result.
+    """
+
+    def __init__(self, sock: socket.socket, *, masks: bool, rest: bytes = b"") -> None:
+        self.sock = sock
+        self.decoder = FrameDecoder(masked=not masks)
+        self.closed: str | None = None
+        self.sent_bytes = 0
+        self._masks = masks
+        self.tls = isinstance(sock, ssl.SSLSocket)
+        self._drop = 0 if self.tls or sys.platform != "linux" else socket.MSG_TRUNC
+        self._sink = bytearray(LARGEST_MESSAGE_BYTES if self._drop else _COPY_READ_BYTES)
+        self._message_bytes = FIRST_MESSAGE_BYTES
+        self._parts: deque[memoryview] = deque()
+        self._control: deque[bytes] = deque()
+        self._early = self._take(self.decoder.feed(rest)) if rest else []
+        sock.settimeout(0)
+        if _TCP_NOTSENT_LOWAT is not None:
+            # Bytes wait here, where they can still be left unsent, not in the kernel.
+            sock.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _NOTSENT_BYTES)
+
+    def send_text(self, text: str) -> None:
+        """Queue a text message between two binary ones."""
+        self._queue(frame(Opcode.TEXT, text.encode("utf-8"), masked=self._masks))
+
+    def send_close(self) -> None:
+        """Queue the close frame."""
+        code = NORMAL_CLOSE.to_bytes(2, "big")
+        self._queue(frame(Opcode.CLOSE, code, masked=self._masks))
+
+    def turn(self, until: Deadline, *, fill: bool) -> list[Message]:
+        """
+        Move what can be moved, or wait until something can; give the text messages that came.
+
+        With `fill`, random binary messages go out whenever nothing else does. Pings are
+        answered here; a close frame, an end or a reset sets `closed`.
+        """
+        messages, self._early = self._early, []
+        try:
+            received = self._receive(messages)
+            sent = self._send(fill=fill)
+        except (ConnectionResetError, BrokenPipeError):
+            self.closed = self.closed or "reset"
+            return messages
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            self.closed = self.closed or "eof"
+            return messages
+        if not (received or sent or messages or self.closed):
+            unsent = fill or self._parts or self._control
+            ready(self.sock, READ | WRITE if unsent else READ, until.left())
+        return messages
+
+    def flush(self, deadline: Deadline) -> None:
+        """Send what is queued, as far as the peer takes it until then."""
+        while (self._parts or self._control) and not deadline.passed():
+            if self.closed in ("eof", "reset"):
+                return
+            self.turn(deadline, fill=False)
+
+    def finish(self, deadline: Deadline) -> None:
+        """Say goodbye, wait until the peer does so too or the deadline comes, and close."""
+        try:
+            self.send_close()
+            while not self.closed and not deadline.passed():
+                self.turn(deadline, fill=False)
+            self.flush(deadline)
+        finally:
+            self.sock.close()
+
+    def _queue(self, data: bytes) -> None:
+        if len(self._control) < _MAX_QUEUED_FRAMES:
+            self._control.append(data)
+
+    def _receive(self, messages: list[Message]) -> bool:
+        left = self.decoder.payload_left
+        try:
+            if left:
+                size = min(left, len(self._sink))
+                count = self.sock.recv_into(self._sink, size, self._drop)
+                self.decoder.skip(count)
+            else:
+                data = self.sock.recv(_HEAD_READ_BYTES)
+                count = len(data)
+                messages += self._take(self.decoder.feed(data))
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False
+        if count == 0:
+            self.closed = self.closed or "eof"
+        return count > 0
+
+    def _take(self, messages: list[Message]) -> list[Message]:
+        texts = []
+        for message in messages:
+            if message.opcode is Opcode.TEXT:
+                texts.append(message)
+            elif message.opcode is Opcode.PING:
+                self._queue(frame(Opcode.PONG, message.payload, masked=self._masks))
+            elif message.opcode is Opcode.CLOSE:
+                self.closed = "close"
+        return texts
+
+    def _send(self, *, fill: bool) -> bool:
+        if not self._parts:
+            if self._control:
+                self._parts.append(memoryview(self._control.popleft()))
+            elif fill:
+                self._next_message()
+            else:
+                return False
+        part = self._parts[0]
+        try:
+            count = self.sock.send(part[:_TLS_RECORD_BYTES] if self.tls else part)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False
+        if part.obj is _RANDOM:
+            self.sent_bytes += count
+        if count == len(part):
+            self._parts.popleft()
+        else:
+            self._parts[0] = part[count:]
+        return count > 0
+
+    def _next_message(self) -> None:
+        """Begin a message, twice as long as the last where that is at most 1/16 of all so far."""
+        doubled = 2 * self._message_bytes
+        if doubled <= min(LARGEST_MESSAGE_BYTES, self.sent_bytes // _GROW_AT_SHARE):
+            self._message_bytes = doubled
+        size = self._message_bytes
+        mask = secrets.token_bytes(4) if self._masks else None
+        start = secrets.randbelow(len(_RANDOM) - size + 1)
+        self._parts.append(memoryview(header(Opcode.BINARY, size, mask)))
+        self._parts.append(memoryview(_RANDOM)[start : start + size])

@@ -1,0 +1,65 @@
+"""
+What the kernel knows about a TCP connection (Linux, ``struct tcp_info``).
+
+The kernel counts bytes where they arrive (`bytes_received`) and where the far end has
+acknowledged them (`bytes_acked`): no trust in a server and no send buffer in the figure.
+Elsewhere, and in kernels too old to tell, the answer is None.
+"""
+
+import socket
+import struct
+import sys
+from dataclasses import dataclass
+
+# include/uapi/linux/tcp.h, from tcpi_state to tcpi_bytes_retrans; later fields only lengthen it.
+_STRUCT = struct.Struct("=8B 24I 4Q 6I 4Q 2I 2Q")
+_ASKED_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TcpInfo:
+    """Counters in bytes, times in microseconds, both since the connection began."""
+
+    rtt_us: int
+    rttvar_us: int
+    min_rtt_us: int
+    bytes_acked: int
+    bytes_received: int
+    busy_us: int
+    rwnd_limited_us: int
+    sndbuf_limited_us: int
+    bytes_sent: int
+    bytes_retrans: int
+    total_retrans: int
+
+
+def read(sock: socket.socket) -> TcpInfo | None:
+    """Ask the kernel about a connection; None where it cannot say."""
+    if sys.platform != "linux":
+        return None
+    try:
+        data = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ASKED_BYTES)
+    except OSError:
+        return None
+    return parse(data)
+
+
+def parse(data: bytes) -> TcpInfo | None:
+    """Read the kernel's bytes; None where they are too short to hold the counters."""
+    if len(data) < _STRUCT.size:
+        return None
+    fields = _STRUCT.unpack_from(data)
+    words, counters = fields[8:32], fields[32:]
+    return TcpInfo(
+        rtt_us=words[15],
+        rttvar_us=words[16],
+        min_rtt_us=counters[7],
+        bytes_acked=counters[2],
+        bytes_received=counters[3],
+        busy_us=counters[11],
+        rwnd_limited_us=counters[12],
+        sndbuf_limited_us=counters[13],
+        bytes_sent=counters[16],
+        bytes_retrans=counters[17],
+        total_retrans=words[23],
+    )

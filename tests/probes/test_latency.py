@@ -1,0 +1,189 @@
+"""Round trips, their variation and loss."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from phusong.probes.connection import reach
+from phusong.probes.echo import read_answer
+from phusong.probes.interface import Address, Limits, Target
+from phusong.probes.latency import (
+    Echo,
+    LoadedEcho,
+    ask_echoes,
+    ask_offer,
+    jitter_ms,
+    loaded_rtt_ms,
+    measure_idle,
+    summarise,
+)
+
+from .conftest import read_head
+
+QUICK = Limits(duration_s=0.5, connect_s=1.0, handshake_s=0.5)
+TOKEN = bytes(16)
+
+
+def test_jitter_is_the_mean_step_between_neighbours_that_both_came_back() -> None:
+    # Steps 2 and 4; the lost one and its two neighbours give none.
+    assert jitter_ms([10.0, 12.0, 8.0, None, 50.0]) == 3.0
+    assert jitter_ms([10.0, None, 12.0]) is None
+    assert jitter_ms([10.0]) is None
+
+
+def test_lost_questions_count_as_lost_and_not_as_fast() -> None:
+    times = [10.0, None, 30.0, 20.0, None]
+    latency = summarise([Echo(0.0, rtt) for rtt in times], method="udp_echo")
+    assert latency.rtt_ms == 20.0
+    assert latency.loss_ratio == 0.4
+    assert latency.jitter_ms == 10.0
+    assert latency.record["rtts_ms"] == times
+    assert latency.record["jitter_formula"] == "mean_abs_ipdv_rfc5481_of_rtt"
+
+
+def test_loaded_latency_is_of_the_window_only() -> None:
+    echoes = [Echo(1.0, 5.0), Echo(2.0, 50.0), Echo(2.5, None), Echo(3.0, 70.0), Echo(9.0, 5.0)]
+    assert loaded_rtt_ms(echoes, 2.0, 3.0) == 60.0
+    assert loaded_rtt_ms(echoes, 4.0, 5.0) is None
+
+
+def test_a_server_with_the_echo_is_asked_by_udp(
+    target: Callable[[int], Target], family: int
+) -> None:
+    far = target(family)
+    address = reach(far, QUICK)
+    token = ask_offer(far, address, QUICK)
+    latency = measure_idle(far, address, token, limits=QUICK)
+    assert latency.record["method"] == "udp_echo"
+    assert latency.record["asked"] >= 10
+    assert latency.loss_ratio == 0.0
+    assert 0 < latency.rtt_ms < 100
+
+
+def test_a_server_without_the_echo_is_timed_by_handshakes_and_loss_is_unknown(
+    far_end: Callable[[Callable[[socket.socket], None]], Target],
+) -> None:
+    def not_found(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+    far = far_end(not_found)
+    address = reach(far, QUICK)
+    assert ask_offer(far, address, QUICK) is None
+    latency = measure_idle(far, address, None, limits=QUICK)
+    assert latency.record["method"] == "tcp_handshake"
+    assert latency.record["asked"] >= 10
+    assert latency.loss_ratio is None
+    assert latency.rtt_ms > 0
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+        b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"token":"00"}',
+        b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nContent-Length: " + "²".encode("latin-1") + b"\r\n\r\n{}",
+    ],
+)
+def test_a_strange_offer_is_no_offer(
+    reply: bytes, far_end: Callable[[Callable[[socket.socket], None]], Target]
+) -> None:
+    def script(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(reply)
+
+    far = far_end(script)
+    assert ask_offer(far, reach(far, QUICK), QUICK) is None
+
+
+@contextmanager
+def udp_far_end(answers: Callable[[bytes, int], list[bytes]]) -> Iterator[Address]:
+    """Answer questions as a test says, given each question and its place in the order."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(0.05)
+        stopping = threading.Event()
+
+        def serve() -> None:
+            seen = 0
+            while not stopping.is_set():
+                try:
+                    data, peer = sock.recvfrom(100)
+                except OSError:
+                    continue
+                for reply in answers(data, seen):
+                    sock.sendto(reply, peer)
+                seen += 1
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield Address(4, sock.getsockname())
+        finally:
+            stopping.set()
+            thread.join()
+
+
+def reply_to(data: bytes) -> bytes:
+    return b"psA1" + data[20:32]
+
+
+def test_every_fifth_question_lost_is_a_loss_of_a_fifth() -> None:
+    def answers(data: bytes, place: int) -> list[bytes]:
+        return [] if place % 5 == 0 else [reply_to(data)]
+
+    with udp_far_end(answers) as address:
+        echoes = ask_echoes(address, TOKEN, probes=20, interval_s=0.005, wait_s=0.2)
+    assert [echo.rtt_ms is None for echo in echoes] == [n % 5 == 0 for n in range(20)]
+
+
+def test_a_delay_of_the_far_end_is_in_the_round_trip() -> None:
+    def answers(data: bytes, place: int) -> list[bytes]:
+        time.sleep(0.02)
+        return [reply_to(data)]
+
+    with udp_far_end(answers) as address:
+        echoes = ask_echoes(address, TOKEN, probes=10, interval_s=0.03, wait_s=0.3)
+    assert summarise(echoes, method="udp_echo").rtt_ms == pytest.approx(20, abs=8)
+
+
+def test_forged_doubled_and_unasked_answers_count_for_nothing() -> None:
+    def answers(data: bytes, place: int) -> list[bytes]:
+        forged = b"psA1" + bytes(8) + data[28:32]
+        unasked = b"psA1" + data[20:28] + (10_000).to_bytes(4, "big")
+        return [forged, b"", b"x" * 64, unasked] + ([reply_to(data)] * 3 if place else [])
+
+    with udp_far_end(answers) as address:
+        echoes = ask_echoes(address, TOKEN, probes=4, interval_s=0.01, wait_s=0.1)
+    assert [echo.rtt_ms is None for echo in echoes] == [True, False, False, False]
+
+
+def test_an_answer_is_for_its_nonce_only() -> None:
+    assert read_answer(b"psA1" + b"nonce678" + b"\0\0\0\7", b"nonce678") == 7
+    assert read_answer(b"psA1" + b"other678" + b"\0\0\0\7", b"nonce678") is None
+
+
+def test_an_echo_that_answers_nothing_falls_back_and_says_so(
+    far_end: Callable[[Callable[[socket.socket], None]], Target],
+) -> None:
+    far = far_end(lambda connection: None)
+    address = reach(far, QUICK)
+    latency = measure_idle(far, address, TOKEN, wait_s=0.1, limits=QUICK)
+    assert latency.record["method"] == "tcp_handshake"
+    assert latency.record["udp_echo"].startswith("0 of ")
+
+
+def test_a_loaded_echo_without_a_far_end_harms_nothing() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        address = Address(4, sock.getsockname())
+    with LoadedEcho(address, TOKEN, at_most_s=1) as loaded:
+        time.sleep(0.1)
+    assert loaded_rtt_ms(loaded.echoes, 0, 1e12) is None
