@@ -20,7 +20,6 @@ from .console import (
     number,
     print_json,
     print_table,
-    progress,
 )
 from .data.words import say
 
@@ -34,7 +33,6 @@ SEED = 2026
 CAMPAIGN_START = datetime(2026, 7, 1, tzinfo=UTC)
 _SECONDS_A_DIRECTION = 1.5
 _POINTS = 5_000
-_BATCH_SAMPLES = 5_000
 
 
 @click.command(cls=Command)
@@ -97,28 +95,20 @@ def _measure(store: "Store") -> "list[Sample]":
 
 def _simulate(store: "Store") -> int:
     """Add the simulated campaign; the same one each time, so a second demo adds nothing."""
-    from itertools import islice
-
     from .coverage.approximate import vietnam_communes
-    from .probes.simulate import (
-        OPERATORS,
-        PLACES_PER_AREA,
-        areas_from_frame,
-        campaign_probe,
-        simulate_campaign,
-    )
+    from .probes.commands import add_campaign
+    from .probes.simulate import OPERATORS, PLACES_PER_AREA
+    from .probes.simulated_area import areas_from_frame
 
-    areas = areas_from_frame(vietnam_communes())
-    name = campaign_probe(areas, start=CAMPAIGN_START, seed=SEED)
-    samples = simulate_campaign(areas, probe=name, start=CAMPAIGN_START, seed=SEED)
-    count = 0
-    expected = round(len(areas) * OPERATORS * PLACES_PER_AREA)
-    with progress("Simulating", expected) as step:
-        while batch := list(islice(samples, _BATCH_SAMPLES)):
-            store.merge(batch)
-            count += len(batch)
-            step(len(batch))
-    return count
+    _, new, duplicate = add_campaign(
+        store,
+        areas_from_frame(vietnam_communes()),
+        start=CAMPAIGN_START,
+        seed=SEED,
+        operators=OPERATORS,
+        places=PLACES_PER_AREA,
+    )
+    return new + duplicate
 
 
 def _judge(store: "Store") -> "list[tuple[int, Result]]":

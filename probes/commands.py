@@ -1,6 +1,6 @@
 """Commands that measure: one visit, the far end of one, a simulated campaign."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..data.sample import Position, Sample
     from ..data.store import Store
     from .server import MeasurementServer
-    from .simulate import SimulatedArea
+    from .simulated_area import SimulatedArea
 
 _BATCH_SAMPLES = 5_000
 _HEADERS = ("family", "outcome", "down Mbit/s", "up Mbit/s", "RTT ms", "loaded ms", "loss %", "MB")
@@ -190,7 +190,7 @@ def serve(
 @click.option(
     "--places",
     type=click.FloatRange(1, 200),
-    default=12.0,
+    default=16.0,
     show_default=True,
     help="Places measured in an area, on average.",
 )
@@ -225,23 +225,12 @@ def simulate(
 
     The same options give the same samples: doing it twice changes nothing.
     """
-    from .simulate import campaign_probe, simulate_campaign
-
     start = period_start.replace(tzinfo=UTC)
     with session.store() as store:
         areas = _areas(store, set_id, level)
-        name = campaign_probe(
-            areas, start=start, seed=seed, operators=operators, places_per_area=places
+        name, new, duplicate = add_campaign(
+            store, areas, start=start, seed=seed, operators=operators, places=places
         )
-        samples = simulate_campaign(
-            areas,
-            probe=name,
-            start=start,
-            seed=seed,
-            operators=operators,
-            places_per_area=places,
-        )
-        new, duplicate = _merge(store, samples, round(len(areas) * operators * places))
     if as_json:
         print_json([{"probe": name, "areas": len(areas), "new": new, "duplicate": duplicate}])
     else:
@@ -329,7 +318,7 @@ def _areas(store: "Store", set_id: str | None, level: str | None) -> "list[Simul
     from ..coverage.approximate import vietnam_communes
     from ..data.errors import ConfigError
     from ..data.kept import load_boundaries, load_boundary_set
-    from .simulate import areas_from_frame
+    from .simulated_area import areas_from_frame
 
     found = load_boundary_set(store, set_id) if set_id is not None else None
     if found is None:
@@ -348,12 +337,33 @@ def _areas(store: "Store", set_id: str | None, level: str | None) -> "list[Simul
     )
 
 
-def _merge(store: "Store", samples: "Iterable[Sample]", expected: int) -> tuple[int, int]:
+def add_campaign(
+    store: "Store",
+    areas: "Sequence[SimulatedArea]",
+    *,
+    start: datetime,
+    seed: int,
+    operators: int,
+    places: float,
+) -> tuple[str, int, int]:
+    """Keep a simulated campaign; give its name, how many samples were new, how many not."""
+    from .simulate import campaign_probe, simulate_campaign
+
+    name = campaign_probe(
+        areas, start=start, seed=seed, operators=operators, places_per_area=places
+    )
+    samples = simulate_campaign(
+        areas,
+        probe=name,
+        start=start,
+        seed=seed,
+        operators=operators,
+        places_per_area=places,
+    )
     new = duplicate = 0
-    samples = iter(samples)
-    with progress("Simulating", expected) as step:
+    with progress("Simulating", round(len(areas) * operators * places)) as step:
         while batch := list(islice(samples, _BATCH_SAMPLES)):
             merged = store.merge(batch)
             new, duplicate = new + merged.new, duplicate + merged.duplicate
             step(len(batch))
-    return new, duplicate
+    return name, new, duplicate

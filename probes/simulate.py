@@ -12,6 +12,7 @@ The model, named `MODEL` in every record; the same seed gives the same bytes:
   (dense, 2 GHz), the exponent and the dense end as in 3GPP TR 36.942's macro cell.
 - **Shadowing** is a smooth field of mean 0: six plane waves of random direction and phase, 4 to
   8 dB, over some hundreds of metres, so that neighbouring places fade together.
+- **Terrain**: some empty areas lie behind hills, where every operator loses 10 to 28 dB more.
 - **SINR** compares the best site with noise and with the second site under its load;
   **throughput** is a share of the Shannon bound, capped by the device, less the cell's load.
 - **Failures** grow as SINR falls: timeouts, refusals, stalls; below the device's sensitivity
@@ -28,7 +29,6 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from ..data.sample import (
     Kind,
@@ -41,21 +41,20 @@ from ..data.sample import (
     Reading,
     Sample,
 )
+from .simulated_area import SimulatedArea
 
-if TYPE_CHECKING:
-    import geopandas
-
-MODEL = "log-distance-1"
+MODEL = "log-distance-2"
 TOOL = "phusong-simulate"
 ENGINE = "simulated"
-PLACES_PER_AREA = 12.0
+PLACES_PER_AREA = 16.0
 OPERATORS = 3
 MOST_OPERATORS = 9
 DAYS = 60
 
 _M_PER_DEGREE = 111_320.0
 _PLACE_SPACING_M = 200.0
-_UNVISITED_SHARE, _THOROUGH_SHARE, _PARKED_SHARE = 0.03, 0.08, 0.02
+_UNVISITED_SHARE, _THOROUGH_SHARE, _PARKED_SHARE = 0.03, 0.15, 0.02
+_HILLY_SHARE, _HILLS_DB = 0.3, (10.0, 28.0)
 _THOROUGH_PLACES = (80, 110)
 _THOROUGH_SHARE_OF_EFFORT = 0.65
 _SENSITIVITY_DBM = -124.0
@@ -66,17 +65,6 @@ _SHADOWING_DB = 8.0  # where nothing is built; dense networks fade less
 _IMPLEMENTATION_DB = 3.0
 _WAVES = 6
 _MOST_SITES = 40
-
-
-@dataclass(frozen=True, slots=True)
-class SimulatedArea:
-    """A disc to measure in; `density` from 0 (empty) to 1 (a dense city) sets its network."""
-
-    code: str
-    lon: float
-    lat: float
-    radius_m: float
-    density: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,33 +107,6 @@ def invented_operators(count: int) -> tuple[SimulatedOperator, ...]:
             nr_share=max(0.1, 0.8 - 0.25 * number),
         )
         for number in range(count)
-    )
-
-
-def areas_from_frame(frame: "geopandas.GeoDataFrame") -> list[SimulatedArea]:
-    """
-    Give an area for each boundary: a disc of its size around a point inside it.
-
-    `frame` has ``code`` and ``geometry`` in EPSG:4326, and perhaps ``area_km2``; where that is
-    missing, the shape's own area counts. Small areas are taken to be dense.
-    """
-    points = frame.geometry.representative_point()
-    own_km2 = frame.geometry.to_crs(frame.estimate_utm_crs()).area / 1e6
-    known_km2 = frame["area_km2"].fillna(own_km2) if "area_km2" in frame.columns else own_km2
-    return [
-        area_around(str(code), float(lon), float(lat), max(float(km2), 0.01))
-        for code, lon, lat, km2 in zip(frame["code"], points.x, points.y, known_km2, strict=True)
-    ]
-
-
-def area_around(code: str, lon: float, lat: float, area_km2: float) -> SimulatedArea:
-    """Give the area of a centre and a size; 1 km² is as dense as can be, 1,000 km² empty."""
-    return SimulatedArea(
-        code=code,
-        lon=lon,
-        lat=lat,
-        radius_m=math.sqrt(area_km2 / math.pi) * 1000,
-        density=min(1.0, max(0.0, 1 - math.log10(area_km2) / 3)),
     )
 
 
@@ -195,7 +156,8 @@ def simulate_campaign(
         places = _places(rng, area, places_per_area)
         if not places:
             continue
-        fields = [_field(rng, area, network) for network in networks]
+        hills_db = _hills_db(rng, area)
+        fields = [_field(rng, area, network, hills_db) for network in networks]
         moment = start + timedelta(days=rng.randrange(DAYS), seconds=rng.uniform(0, 4 * 3600))
         metres_east = _M_PER_DEGREE * math.cos(math.radians(area.lat))
         for x, y in places:
@@ -245,7 +207,14 @@ def _places(
     return route
 
 
-def _field(rng: random.Random, area: SimulatedArea, operator: SimulatedOperator) -> _Field:
+def _hills_db(rng: random.Random, area: SimulatedArea) -> float:
+    hidden = rng.random() < _HILLY_SHARE * (1 - area.density)
+    return rng.uniform(*_HILLS_DB) if hidden else 0.0
+
+
+def _field(
+    rng: random.Random, area: SimulatedArea, operator: SimulatedOperator, hills_db: float
+) -> _Field:
     """Build an operator's network around an area."""
     spacing_m = 600 * (9000 / 600) ** (1 - area.density) * operator.thrift * rng.uniform(0.8, 1.2)
     reach = area.radius_m + spacing_m
@@ -273,7 +242,7 @@ def _field(rng: random.Random, area: SimulatedArea, operator: SimulatedOperator)
         )
     return _Field(
         operator=operator,
-        loss_at_1_km_db=120 + 8 * area.density,
+        loss_at_1_km_db=120 + 8 * area.density + hills_db,
         shadowing_db=_SHADOWING_DB * (1 - area.density / 2),
         sites=tuple(sites[:_MOST_SITES]),
         waves=tuple(waves),

@@ -131,7 +131,7 @@ def test_the_base_install_measures_and_keeps(field_agent: Path, tmp_path: Path) 
         done = python_of(
             field_agent,
             *("-m", "phusong", "--db", "a.db", "probe", "run", "--allow-private"),
-            *("--server", f"ws://127.0.0.1:{server.port}", "--family", "4", "--duration", "0.5"),
+            *("--server", server.url(4), "--family", "4", "--duration", "0.5"),
             cwd=tmp_path,
         )
     assert done.returncode == 0, done.stderr

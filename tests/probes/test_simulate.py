@@ -14,13 +14,11 @@ from shapely.geometry import box
 from phusong.data.sample import NrEvidence, Outcome, Rat, Sample
 from phusong.probes.simulate import (
     DAYS,
-    SimulatedArea,
-    area_around,
-    areas_from_frame,
     campaign_probe,
     invented_operators,
     simulate_campaign,
 )
+from phusong.probes.simulated_area import SimulatedArea, area_around, areas_from_frame
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
 AREAS = [
@@ -60,7 +58,7 @@ def test_every_sample_is_marked_and_numbered(samples: list[Sample]) -> None:
     for sample in samples:
         assert sample.simulated
         assert sample.source.tool == "phusong-simulate"
-        assert json.loads(sample.source.record or "") == {"model": "log-distance-1", "seed": 7}
+        assert json.loads(sample.source.record or "") == {"model": "log-distance-2", "seed": 7}
         assert b'"simulated":true' in sample.body()
 
 
@@ -155,7 +153,7 @@ def test_the_campaign_stays_in_its_areas_and_its_period() -> None:
 
 
 def test_the_default_campaign_has_the_size_asked_for(samples: list[Sample]) -> None:
-    assert len(samples) / len(AREAS) / 3 == pytest.approx(12, rel=0.25)
+    assert len(samples) / len(AREAS) / 3 == pytest.approx(16, rel=0.25)
 
 
 def test_boundaries_become_areas_of_their_size() -> None:
