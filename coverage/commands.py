@@ -209,10 +209,17 @@ def list_kept(session: Session, as_json: bool) -> None:
         return
     print_table(
         [
-            (kept_as, result.rule, area_name(result), result.computed_at.isoformat(" ", "minutes"))
+            (
+                kept_as,
+                result.rule,
+                area_name(result),
+                result.computed_at.isoformat(" ", "minutes"),
+                result.inputs["samples"],
+                result.inputs["simulated"],
+            )
             for kept_as, result in rows
         ],
-        ["result", "rule", "by", "computed (UTC)"],
+        ["result", "rule", "by", "computed (UTC)", "samples", "simulated"],
     )
 
 

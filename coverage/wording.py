@@ -19,11 +19,11 @@ Write = Callable[[float | None, int], str | None]
 _FIRST_REPAIRS = 3
 AREA_HEADERS = (
     *("code", "name", "operator", "verdict", "share %", "interval %"),
-    *("places", "trials", "further places", "at this share"),
+    *("places", "trials", "simulated", "further places", "at this share"),
 )
 OVERVIEW_HEADERS = (
     *("operator", "covered", "not_covered", "unproven", "no_data"),
-    *("trials", "successes", "places"),
+    *("trials", "successes", "places", "simulated"),
 )
 
 
@@ -71,7 +71,10 @@ def overview_cells(line: Overview, write: Write) -> tuple[object, ...]:
     counts = (line.covered, line.not_covered, line.unproven, line.no_data)
     return (
         name,
-        *(write(count, 0) for count in (*counts, line.trials, line.successes, line.places)),
+        *(
+            write(count, 0)
+            for count in (*counts, line.trials, line.successes, line.places, line.simulated)
+        ),
     )
 
 
@@ -122,6 +125,7 @@ def area_cells(area: AreaSummary, write: Write) -> tuple[object, ...]:
         interval,
         write(area.places, 0),
         write(area.trials, 0),
+        write(area.simulated, 0),
         write(area.further_places, 0),
         write(area.further_places_at_share, 0),
     )

@@ -122,6 +122,7 @@ def load_drawn(store: "Store", numbers: Sequence[int]) -> list["DrawnResult"]:
 
 def _counted(drawn: "DrawnResult") -> dict[str, object]:
     from ..coverage.summary import ANY_OPERATOR, Verdict
+    from .columns import sample_counts
 
     result = drawn.result
     counts = Counter(area.verdict for area in result.areas if area.operator == ANY_OPERATOR)
@@ -130,4 +131,5 @@ def _counted(drawn: "DrawnResult") -> dict[str, object]:
         "area": result.area,
         "areas": len(drawn.geometry),
         **{verdict.value: counts[verdict] for verdict in Verdict},
+        "simulated": sample_counts(result)[1],
     }

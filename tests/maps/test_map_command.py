@@ -52,6 +52,7 @@ def test_a_map_is_written_and_its_areas_are_counted(
             "not_covered": 0,
             "unproven": 0,
             "no_data": 1,
+            "simulated": 0,
         }
     ]
 
