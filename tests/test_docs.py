@@ -49,17 +49,21 @@ def shape(line: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"[-─–]{2,}", "", re.sub(r"\d[\d,.:]*", "#", line))).strip()
 
 
-def check(steps: list[Step], phusong: Callable[..., object], *, exact: bool) -> None:
+# The rows of real measurements: no two runs give the same speed.
+MEASURED = re.compile(r"(family|IPv[46]) ")
+
+
+def check(steps: list[Step], phusong: Callable[..., object]) -> None:
     for step in steps:
         assert step.command[0] == "phusong", f"line {step.line}: {step.command}"
         done = phusong(*step.command[1:], db="phusong.db")
         assert done.code == 0, f"line {step.line}: {done.err}"
         printed = (done.out + done.err).splitlines()
-        said = {line.rstrip() if exact else shape(line) for line in printed}
+        said = {line.rstrip() for line in printed} | {shape(line) for line in printed}
         for line in step.shown:
             if line.strip() in ("", "…"):
                 continue
-            assert (line.rstrip() if exact else shape(line)) in said, (
+            assert (shape(line) if MEASURED.match(line) else line.rstrip()) in said, (
                 f"line {step.line}: {line!r} is not in\n{done.out}{done.err}"
             )
 
@@ -76,7 +80,7 @@ def test_the_session_of_the_readme_runs_as_it_is_shown(
     monkeypatch.chdir(tmp_path)
     steps = list(session(ROOT / "README.md"))
     assert any(step.command[:2] == ["phusong", "demo"] for step in steps)
-    check(steps, phusong, exact=False)
+    check(steps, phusong)
     assert (tmp_path / "demo" / "index.html").exists()
 
 
@@ -90,7 +94,7 @@ def test_the_tutorial_runs_as_it_is_shown_and_its_numbers_hold(
     monkeypatch.chdir(tmp_path)
     steps = list(session(ROOT / "docs" / "tutorial.md"))
     assert len(steps) >= 5
-    check(steps, phusong, exact=True)
+    check(steps, phusong)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
