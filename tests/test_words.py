@@ -19,7 +19,7 @@ from phusong.data.words import LANGUAGES, catalogue, say, use_language
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = ("probes", "data", "coverage", "maps")
 SOURCES = sorted([*ROOT.glob("*.py"), *(p for s in STAGES for p in (ROOT / s).rglob("*.py"))])
-SPEAKING = {"say", "note", "translate"}
+SPEAKING = {"say", "note", "translate", "progress"}
 
 
 def texts_in(path: Path) -> Iterator[tuple[str, int]]:
