@@ -14,7 +14,7 @@ import pandas as pd
 NAMES = ("probe", "kind", "outcome", "plmn", "operator", "rat", "nr_evidence")
 NUMBERS = (
     *("down_mbps", "up_mbps", "rtt_idle_ms", "lon", "lat", "accuracy_m"),
-    *("rsrp_dbm", "nr_rsrp_dbm"),
+    *("rsrp_dbm", "nr_rsrp_dbm", "near_ceiling"),
 )
 COLUMNS = (*NAMES, *NUMBERS, "started_us", "simulated")
 

@@ -20,6 +20,9 @@ device, of our own server or of the protocol between them, and an address that w
 connect to are not the network's doing. A handshake that TLS refused may be a wrong clock or an
 expired certificate, so it is not laid at the network's door either.
 
+A throughput that came near what the instrument can do on its machine shows a fast link when it
+passes a threshold, and nothing when it does not: then it is excluded.
+
 An attempt that could not say which technology served it is excluded whether it succeeded or
 failed: to count only one of the two would bend the share. No signal needs no technology.
 """
@@ -54,6 +57,7 @@ class Reason(IntEnum):
     OTHER_TECHNOLOGY = 11
     WEAK_5G_EVIDENCE = 12
     NOT_MEASURED = 13
+    INSTRUMENT_CEILING = 14
 
     @property
     def label(self) -> str:
@@ -111,6 +115,9 @@ def judge_samples(samples: pd.DataFrame, rule: Rule) -> Judged:
         value = _level(samples, rule) if name == "rsrp_dbm" else samples[name].to_numpy()
         exclude(Reason.NOT_MEASURED, answered & np.isnan(value))
         met &= value <= threshold if name == "rtt_idle_ms" else value >= threshold
+    if rule.needs_speed:
+        at_ceiling = samples["near_ceiling"].to_numpy() == 1
+        exclude(Reason.INSTRUMENT_CEILING, answered & at_ceiling & ~met)
     return Judged(reason, (reason == 0) & answered & met)
 
 
@@ -165,4 +172,5 @@ REASON_TEXTS = {
     "other_technology": "another technology",
     "weak_5g_evidence": "5G without the evidence the rule asks for",
     "not_measured": "what the rule asks for was not measured",
+    "instrument_ceiling": "limited by the instrument",
 }

@@ -33,6 +33,7 @@ SAMPLE_COLUMNS = (
     "rsrp_dbm",
     "nr_rsrp_dbm",
     "simulated",
+    "near_ceiling",
 )
 BOUNDARY_COLUMNS = ("level", "code", "name", "parent_code", "parent_name", "wkb")
 _SET_COLUMNS = ("id", "name", "source", "vintage", "approximate", "loaded_us", "report")

@@ -22,15 +22,30 @@ from ..console import (
     progress,
 )
 from ..data.words import say
+from .options import run_options
 
 if TYPE_CHECKING:
     from ..data.sample import Position, Sample
     from ..data.store import Store
     from .server import MeasurementServer
     from .simulated_area import SimulatedArea
+    from .visits import Plan
+    from .working import UnderLoad
 
 _BATCH_SAMPLES = 5_000
+_ENGINE_HEADERS = ("engine", "here", "what it is")
 _HEADERS = ("family", "outcome", "down Mbit/s", "up Mbit/s", "RTT ms", "loaded ms", "loss %", "MB")
+_LOADED_HEADERS = (
+    "direction",
+    "RTT ms",
+    "loaded ms",
+    "p90 ms",
+    "p99 ms",
+    "RPM",
+    "foreign RPM",
+    "self RPM",
+    "confidence",
+)
 
 
 @click.group(cls=Group)
@@ -39,52 +54,19 @@ def probe() -> None:
 
 
 @probe.command()
-@click.option(
-    "--server", "url", required=True, help="The far end: ws://host:port or wss://host:port."
-)
-@click.option(
-    "--family",
-    "families",
-    type=click.Choice(("4", "6")),
-    multiple=True,
-    help="Measure over IPv4 or IPv6 only; give it twice for one after the other.",
-)
-@click.option(
-    "--duration",
-    "duration_s",
-    type=click.FloatRange(0.5, 15),
-    default=10.0,
-    show_default=True,
-    help="Seconds that each direction runs.",
-)
-@click.option(
-    "--max-mb",
-    type=click.IntRange(1, 100_000),
-    default=1_000,
-    show_default=True,
-    help="Data budget of each direction, in megabytes.",
-)
-@click.option(
-    "--allow-private", is_flag=True, help="Also connect to private and loopback addresses."
-)
-@click.option(
-    "--ca",
-    type=click.Path(path_type=Path),
-    help="PEM file of the CA to trust instead of the system's.",
-)
-@click.option("--lon", type=float, help="Where you are: longitude, in degrees east.")
-@click.option("--lat", type=float, help="Where you are: latitude, in degrees north.")
-@click.option(
-    "--accuracy", "accuracy_m", type=float, help="How far off the position may be, in metres."
-)
-@click.option("--operator", help="Whose network it is.")
+@run_options
 @json_option
 @pass_session
 def run(
     session: Session,
-    url: str,
+    url: str | None,
+    country: str | None,
+    locate: str | None,
+    engine_name: str | None,
+    flows: int | None,
     families: tuple[str, ...],
     duration_s: float,
+    within_pct: float,
     max_mb: int,
     allow_private: bool,
     ca: Path | None,
@@ -97,44 +79,148 @@ def run(
     """
     Measure download, upload and latency once, and keep what came of it.
 
-    The far end is a server of ndt7, such as: phusong probe serve. A failed attempt is kept too. A
-    private or loopback address is refused unless you say --allow-private.
+    The far end is a server such as: phusong probe serve. A failed attempt is kept too. A private
+    or loopback address is refused unless you say --allow-private.
     """
     from ..data.sample import Radio
     from .connection import client_context
-    from .interface import Limits, Target
-    from .speed import measure_visit
+    from .interface import Limits
+    from .visits import Plan, far_end, make_engine
 
-    position = _position(lon, lat, accuracy_m)
-    radio = Radio(operator=operator) if operator else None
-    limits = Limits(duration_s=duration_s, max_bytes=max_mb * 1_000_000)
-    targets = [
-        Target.parse(
-            url,
-            family=int(family) if family else None,
-            allow_private=allow_private,
-            ca_file=ca,
-        )
-        for family in families or (None,)
-    ]
+    engine, schemes = make_engine(engine_name, flows)
+    server = far_end(url, country, locate, schemes=schemes, allow_private=allow_private, ca_file=ca)
     client_context(ca)
-    kept: list[Sample] = []
+    plan = Plan(
+        server=server,
+        country=country,
+        families=[int(family) for family in families] or [None],
+        engine=engine,
+        limits=Limits(
+            duration_s=duration_s, max_bytes=max_mb * 1_000_000, width=within_pct / 100 or None
+        ),
+        position=_position(lon, lat, accuracy_m),
+        radio=Radio(operator=operator) if operator else None,
+    )
     with session.store() as store:
-        name = store.own_probe()
-        for target in targets:
-            sample = measure_visit(
-                target,
-                probe=name,
-                started_at=datetime.now(UTC),
-                limits=limits,
-                position=position,
-                radio=radio,
-                on_phase=lambda phase: note("measuring: {phase}", phase=say(phase)),
-            )
-            kept += _keep(store, sample)
+        kept = _measure(store, plan)
     _show(kept, as_json=as_json)
     if not any(sample.reading for sample in kept):
         raise SystemExit(EXIT_BAD_ANSWER)
+
+
+@probe.command()
+@click.option(
+    "--server", "url", required=True, help="The far end: ws://host:port or wss://host:port."
+)
+@click.option(
+    "--family", type=click.Choice(("4", "6")), help="Measure over IPv4 or over IPv6 only."
+)
+@click.option(
+    "--max-mb",
+    type=click.IntRange(1, 100_000),
+    default=1_000,
+    show_default=True,
+    help="Data budget of each of the four loads, in megabytes.",
+)
+@click.option(
+    "--allow-private", is_flag=True, help="Also connect to private and loopback addresses."
+)
+@click.option(
+    "--ca",
+    type=click.Path(path_type=Path),
+    help="PEM file of the CA to trust instead of the system's.",
+)
+@json_option
+@pass_session
+def responsiveness(
+    session: Session,
+    url: str,
+    family: str | None,
+    max_mb: int,
+    allow_private: bool,
+    ca: Path | None,
+    as_json: bool,
+) -> None:
+    """
+    Measure what a full link does to everything else: round trips under load, and RPM.
+
+    Each direction is filled twice, for up to half a minute in all, first by four flows that fill
+    any queue. The far end must be: phusong probe serve.
+    """
+    from .connection import client_context
+    from .interface import Limits, Target
+    from .working import measure_under_load
+
+    client_context(ca)
+    target = Target.parse(
+        url, family=int(family) if family else None, allow_private=allow_private, ca_file=ca
+    )
+    with session.store() as store:
+        sample, seen = measure_under_load(
+            target,
+            probe=store.own_probe(),
+            started_at=datetime.now(UTC),
+            limits=Limits(max_bytes=max_mb * 1_000_000),
+            on_phase=lambda phase: note("measuring: {phase}", phase=say(phase)),
+        )
+        kept = _keep(store, sample)
+    if as_json:
+        _show(kept, as_json=True)
+    else:
+        print_table([_loaded_row(seen, way) for way in seen.bloat], _LOADED_HEADERS)
+    if sample.reading is None:
+        note("{outcome} ({reason})", outcome=say(sample.outcome.value), reason=sample.reason)
+        raise SystemExit(EXIT_BAD_ANSWER)
+
+
+@probe.command()
+@json_option
+def engines(as_json: bool) -> None:
+    """List the engines: what they measure with, and whether they can run here."""
+    from .engines.registry import ENGINES
+
+    rows = [
+        {"engine": known.name, "missing": known.missing(), "about": known.about}
+        for known in ENGINES.values()
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        [
+            (
+                row["engine"],
+                say("no: {missing} is not installed", missing=row["missing"])
+                if row["missing"]
+                else say("yes"),
+                say(str(row["about"])),
+            )
+            for row in rows
+        ],
+        _ENGINE_HEADERS,
+    )
+
+
+@probe.command()
+@json_option
+def calibrate(as_json: bool) -> None:
+    """
+    Measure what this machine itself can do, over loopback.
+
+    A figure near it is no evidence about a network, and is marked. The result is kept until the
+    machine is started again.
+    """
+    from .engines.ceiling import cache_path, keep_ceiling, measure_ceiling
+    from .speed import boot_id
+
+    note("measuring over loopback, about two seconds")
+    ceiling = measure_ceiling(boot_id())
+    keep_ceiling(cache_path(), ceiling)
+    if as_json:
+        print_json([ceiling.shown()])
+    else:
+        figures = (number(ceiling.down_mbps, 0), number(ceiling.up_mbps, 0))
+        print_table([figures], ("down Mbit/s", "up Mbit/s"))
 
 
 @probe.command()
@@ -155,22 +241,77 @@ def run(
 )
 @click.option("--cert", type=click.Path(path_type=Path), help="PEM certificate, to speak wss.")
 @click.option("--key", type=click.Path(path_type=Path), help="PEM key of the certificate.")
+@click.option(
+    "--max-test-mb",
+    type=click.IntRange(1, 1_000_000),
+    default=10_000,
+    show_default=True,
+    help="Most data that one test may move, in megabytes, all its flows together.",
+)
+@click.option(
+    "--max-connections",
+    type=click.IntRange(2, 10_000),
+    default=256,
+    show_default=True,
+    help="Most connections at one time; three quarters of them may run tests.",
+)
+@click.option(
+    "--per-address",
+    type=click.IntRange(1, 10_000),
+    default=64,
+    show_default=True,
+    help="Most connections at one time from one IPv4 address or one IPv6 /64.",
+)
+@click.option(
+    "--signing-key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of the key that signs receipts; made if it is not there.",
+)
+@click.option(
+    "--metrics-bind",
+    metavar="HOST:PORT",
+    help="Give the counters for Prometheus here; without it, on the port above to this machine.",
+)
 @json_option
 def serve(
-    hosts: tuple[str, ...], port: int, cert: Path | None, key: Path | None, as_json: bool
+    hosts: tuple[str, ...],
+    port: int,
+    cert: Path | None,
+    key: Path | None,
+    max_test_mb: int,
+    max_connections: int,
+    per_address: int,
+    signing_key: Path | None,
+    metrics_bind: str | None,
+    as_json: bool,
 ) -> None:
     """
-    Be the far end: ndt7 over TCP and an echo over UDP, until Ctrl-C.
+    Be the far end of every engine, and an echo over UDP, until Ctrl-C.
 
-    Anyone who reaches the port can measure against it, within limits of time and connections.
+    Anyone who reaches the port can measure against it: ndt7, multistream, LibreSpeed and Speedtest
+    Mini, within limits of time, data and connections.
     """
     import signal
     import threading
 
-    from .server import MeasurementServer
+    from .server import MeasurementServer, ServerLimits, read_bind
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with MeasurementServer(hosts, port, certificate=cert, key=key) as server:
+    server = MeasurementServer(
+        hosts,
+        port,
+        certificate=cert,
+        key=key,
+        limits=ServerLimits(
+            max_test_bytes=max_test_mb * 1_000_000,
+            connections=max_connections,
+            connections_per_address=per_address,
+            tests=max(1, max_connections * 3 // 4),
+        ),
+        signing_key=signing_key,
+        metrics_bind=read_bind(metrics_bind) if metrics_bind else None,
+    )
+    with server:
         _show_listening(server, as_json=as_json)
         with suppress(KeyboardInterrupt):
             threading.Event().wait()
@@ -253,6 +394,27 @@ def _position(lon: float | None, lat: float | None, accuracy_m: float | None) ->
     return Position(lon=lon, lat=lat, accuracy_m=accuracy_m, source="user")
 
 
+def _measure(store: "Store", plan: "Plan") -> "list[Sample]":
+    """Go through a plan; each visit is committed before the next begins."""
+    from .discovery import NOTICE, PUBLISHES, is_public_archive
+    from .engines.ceiling import cache_path, ceiling_of, measure_ceiling
+    from .speed import boot_id
+    from .visits import measure_all
+
+    if (plan.country or is_public_archive(plan.server)) and store.is_first_notice(NOTICE):
+        note(PUBLISHES)
+    kept: list[Sample] = []
+    for sample in measure_all(
+        plan,
+        probe=store.own_probe(),
+        now=lambda: datetime.now(UTC),
+        on_phase=lambda phase: note("measuring: {phase}", phase=say(phase)),
+        ceiling=lambda: ceiling_of(cache_path(), boot_id(), measure_ceiling),
+    ):
+        kept += _keep(store, sample)
+    return kept
+
+
 def _keep(store: "Store", sample: "Sample") -> "list[Sample]":
     """Commit a visit before anybody sees it; end here if the user broke it off."""
     from ..data.sample import Outcome
@@ -292,6 +454,18 @@ def _row(sample: "Sample") -> list[object]:
     ]
 
 
+def _loaded_row(seen: "UnderLoad", way: str) -> list[object]:
+    bloat, rpm = seen.bloat[way], seen.responsiveness.get(way)
+    times = (bloat.rtt_idle_ms, bloat.rtt_loaded_ms, bloat.p90_ms, bloat.p99_ms)
+    rates = (rpm.rpm, rpm.foreign_rpm, rpm.loaded_rpm) if rpm else (None,) * 3
+    return [
+        say(way),
+        *(number(each, 1) for each in times),
+        *(number(each, 0) for each in rates),
+        say(rpm.confidence.value) if rpm else None,
+    ]
+
+
 def _show_listening(server: "MeasurementServer", *, as_json: bool) -> None:
     places = [
         {
@@ -308,6 +482,9 @@ def _show_listening(server: "MeasurementServer", *, as_json: bool) -> None:
         for place in places:
             click.echo(say("listening on {url} (TCP and UDP)", url=place["url"]))
         note("Ctrl-C ends it")
+    if server.metrics_at is not None:
+        url = server.url_of(server.metrics_at, "http") + "/metrics"
+        note("counters for Prometheus at {url}", url=url)
     for host, why in server.unavailable.items():
         note("not listening on {host}: {why}", host=host, why=why)
 

@@ -1,5 +1,8 @@
-"""The far end of a measurement: ndt7 and a UDP echo in one process."""
+"""The far end of a measurement: every engine's server and a UDP echo in one process."""
 
-from .service import ListenError, MeasurementServer, ServerLimits
+from .exchange import FinishedTest
+from .limits import ServerLimits
+from .listeners import ListenError, read_bind
+from .service import MeasurementServer
 
-__all__ = ["ListenError", "MeasurementServer", "ServerLimits"]
+__all__ = ["FinishedTest", "ListenError", "MeasurementServer", "ServerLimits", "read_bind"]
