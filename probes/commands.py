@@ -1,7 +1,6 @@
 """Commands that measure: one visit, the far end of one, a simulated campaign."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -22,18 +21,18 @@ from ..console import (
     progress,
 )
 from ..data.words import say
+from .engines.commands import calibrate, engines
 from .options import run_options
+from .server.commands import serve
 
 if TYPE_CHECKING:
     from ..data.sample import Position, Sample
     from ..data.store import Store
-    from .server import MeasurementServer
     from .simulated_area import SimulatedArea
     from .visits import Plan
     from .working import UnderLoad
 
 _BATCH_SAMPLES = 5_000
-_ENGINE_HEADERS = ("engine", "here", "what it is")
 _HEADERS = ("family", "outcome", "down Mbit/s", "up Mbit/s", "RTT ms", "loaded ms", "loss %", "MB")
 _LOADED_HEADERS = (
     "direction",
@@ -171,151 +170,6 @@ def responsiveness(
     if sample.reading is None:
         note("{outcome} ({reason})", outcome=say(sample.outcome.value), reason=sample.reason)
         raise SystemExit(EXIT_BAD_ANSWER)
-
-
-@probe.command()
-@json_option
-def engines(as_json: bool) -> None:
-    """List the engines: what they measure with, and whether they can run here."""
-    from .engines.registry import ENGINES
-
-    rows = [
-        {"engine": known.name, "missing": known.missing(), "about": known.about}
-        for known in ENGINES.values()
-    ]
-    if as_json:
-        print_json(rows)
-        return
-    print_table(
-        [
-            (
-                row["engine"],
-                say("no: {missing} is not installed", missing=row["missing"])
-                if row["missing"]
-                else say("yes"),
-                say(str(row["about"])),
-            )
-            for row in rows
-        ],
-        _ENGINE_HEADERS,
-    )
-
-
-@probe.command()
-@json_option
-def calibrate(as_json: bool) -> None:
-    """
-    Measure what this machine itself can do, over loopback.
-
-    A figure near it is no evidence about a network, and is marked. The result is kept until the
-    machine is started again.
-    """
-    from .engines.ceiling import cache_path, keep_ceiling, measure_ceiling
-    from .speed import boot_id
-
-    note("measuring over loopback, about two seconds")
-    ceiling = measure_ceiling(boot_id())
-    keep_ceiling(cache_path(), ceiling)
-    if as_json:
-        print_json([ceiling.shown()])
-    else:
-        figures = (number(ceiling.down_mbps, 0), number(ceiling.up_mbps, 0))
-        print_table([figures], ("down Mbit/s", "up Mbit/s"))
-
-
-@probe.command()
-@click.option(
-    "--bind",
-    "hosts",
-    multiple=True,
-    default=("0.0.0.0", "::"),  # noqa: S104 - a measurement server is there to be reached
-    show_default=True,
-    help="Numeric address to listen on; may be given again.",
-)
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8080,
-    show_default=True,
-    help="Port for TCP and UDP; 0 takes a free one.",
-)
-@click.option("--cert", type=click.Path(path_type=Path), help="PEM certificate, to speak wss.")
-@click.option("--key", type=click.Path(path_type=Path), help="PEM key of the certificate.")
-@click.option(
-    "--max-test-mb",
-    type=click.IntRange(1, 1_000_000),
-    default=10_000,
-    show_default=True,
-    help="Most data that one test may move, in megabytes, all its flows together.",
-)
-@click.option(
-    "--max-connections",
-    type=click.IntRange(2, 10_000),
-    default=256,
-    show_default=True,
-    help="Most connections at one time; three quarters of them may run tests.",
-)
-@click.option(
-    "--per-address",
-    type=click.IntRange(1, 10_000),
-    default=64,
-    show_default=True,
-    help="Most connections at one time from one IPv4 address or one IPv6 /64.",
-)
-@click.option(
-    "--signing-key",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="File of the key that signs receipts; made if it is not there.",
-)
-@click.option(
-    "--metrics-bind",
-    metavar="HOST:PORT",
-    help="Give the counters for Prometheus here; without it, on the port above to this machine.",
-)
-@json_option
-def serve(
-    hosts: tuple[str, ...],
-    port: int,
-    cert: Path | None,
-    key: Path | None,
-    max_test_mb: int,
-    max_connections: int,
-    per_address: int,
-    signing_key: Path | None,
-    metrics_bind: str | None,
-    as_json: bool,
-) -> None:
-    """
-    Be the far end of every engine, and an echo over UDP, until Ctrl-C.
-
-    Anyone who reaches the port can measure against it: ndt7, multistream, LibreSpeed and Speedtest
-    Mini, within limits of time, data and connections.
-    """
-    import signal
-    import threading
-
-    from .server import MeasurementServer, ServerLimits, read_bind
-
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    server = MeasurementServer(
-        hosts,
-        port,
-        certificate=cert,
-        key=key,
-        limits=ServerLimits(
-            max_test_bytes=max_test_mb * 1_000_000,
-            connections=max_connections,
-            connections_per_address=per_address,
-            tests=max(1, max_connections * 3 // 4),
-        ),
-        signing_key=signing_key,
-        metrics_bind=read_bind(metrics_bind) if metrics_bind else None,
-    )
-    with server:
-        _show_listening(server, as_json=as_json)
-        with suppress(KeyboardInterrupt):
-            threading.Event().wait()
-    note("{tests} tests served", tests=server.served)
 
 
 @probe.command()
@@ -466,29 +320,6 @@ def _loaded_row(seen: "UnderLoad", way: str) -> list[object]:
     ]
 
 
-def _show_listening(server: "MeasurementServer", *, as_json: bool) -> None:
-    places = [
-        {
-            "url": server.url_of(place),
-            "family": place.family,
-            "host": place.host,
-            "port": place.port,
-        }
-        for place in server.listening
-    ]
-    if as_json:
-        print_json(places)
-    else:
-        for place in places:
-            click.echo(say("listening on {url} (TCP and UDP)", url=place["url"]))
-        note("Ctrl-C ends it")
-    if server.metrics_at is not None:
-        url = server.url_of(server.metrics_at, "http") + "/metrics"
-        note("counters for Prometheus at {url}", url=url)
-    for host, why in server.unavailable.items():
-        note("not listening on {host}: {why}", host=host, why=why)
-
-
 def _areas(store: "Store", set_id: str | None, level: str | None) -> "list[SimulatedArea]":
     import geopandas as gpd
 
@@ -544,3 +375,7 @@ def add_campaign(
             new, duplicate = new + merged.new, duplicate + merged.duplicate
             step(len(batch))
     return name, new, duplicate
+
+
+for command in (engines, calibrate, serve):
+    probe.add_command(command)

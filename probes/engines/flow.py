@@ -20,7 +20,8 @@ from .websocket import NORMAL_CLOSE, FrameDecoder, Message, Opcode, frame, heade
 FIRST_MESSAGE_BYTES = 1 << 13
 LARGEST_MESSAGE_BYTES = 1 << 20
 _GROW_AT_SHARE = 16
-_NOTSENT_BYTES = 1 << 17
+# Enough that a sender whose thread waits 10 ms does not run dry at a gigabit.
+_NOTSENT_BYTES = 1 << 21
 HEAD_READ_BYTES = 1 << 14
 COPY_READ_BYTES = 1 << 16
 TLS_RECORD_BYTES = 1 << 14

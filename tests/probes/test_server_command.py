@@ -17,7 +17,7 @@ from typing import Any
 import click
 import pytest
 
-from phusong.probes.commands import serve
+from phusong.probes.server.commands import serve
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 UNIT = ROOT / "docs" / "phusong-serve.service"
