@@ -81,7 +81,10 @@ BAD_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: path.write_text("a,b\n1,2\n"),
         "it holds the columns a, b; known are gnettrack-csv",
     ),
-    "a database": (lambda path: sqlite3.connect(path).execute("CREATE TABLE t (x)"), "line 1: "),
+    "a database": (
+        lambda path: sqlite3.connect(path).execute("CREATE TABLE t (x)"),
+        "bad.csv is a database, but no GeoPackage",
+    ),
     "events": (
         lambda path: path.write_text("Timestamp\tEventType\tEventDetails\tState\n"),
         "bad.csv holds G-NetTrack's events or totals, no measurements",
