@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from phusong.data.store import Store
-from phusong.probes.server import MeasurementServer
+from phusong.probes.server.service import MeasurementServer
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("geopandas", "pandas", "numpy", "scapy", "folium", "shapely", "h3", "sqlite3", "ssl")

@@ -10,7 +10,7 @@ from ...console import Command, json_option, note, print_json
 from ...data.words import say
 
 if TYPE_CHECKING:
-    from . import MeasurementServer
+    from .service import MeasurementServer
 
 
 @click.command(cls=Command)
@@ -84,7 +84,9 @@ def serve(
     import signal
     import threading
 
-    from . import MeasurementServer, ServerLimits, read_bind
+    from .limits import ServerLimits
+    from .listeners import read_bind
+    from .service import MeasurementServer
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     server = MeasurementServer(

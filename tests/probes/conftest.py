@@ -14,7 +14,8 @@ from phusong.probes.engines.ceiling import Ceiling, cache_path, keep_ceiling
 from phusong.probes.engines.ndt7 import SUBPROTOCOL, VERSION
 from phusong.probes.engines.websocket import upgrade_response
 from phusong.probes.interface import Limits, Target
-from phusong.probes.server import MeasurementServer, ServerLimits
+from phusong.probes.server.limits import ServerLimits
+from phusong.probes.server.service import MeasurementServer
 from phusong.probes.speed import boot_id
 
 QUICK = Limits(duration_s=0.6, connect_s=1.0, handshake_s=0.6, stall_s=0.4)

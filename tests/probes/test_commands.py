@@ -17,7 +17,7 @@ from phusong.data.sample import Outcome, Sample
 from phusong.data.store import Store
 from phusong.probes import speed
 from phusong.probes.engines.ceiling import cache_path, kept_ceiling
-from phusong.probes.server import MeasurementServer
+from phusong.probes.server.service import MeasurementServer
 
 Run = Callable[..., Any]
 

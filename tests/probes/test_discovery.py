@@ -14,7 +14,7 @@ from phusong.data.sample import Outcome, Sample
 from phusong.data.store import Store
 from phusong.probes.discovery import PUBLISHES, find_servers, is_public_archive, locate_target
 from phusong.probes.interface import AttemptError, Target
-from phusong.probes.server import MeasurementServer
+from phusong.probes.server.service import MeasurementServer
 
 from .conftest import read_head
 

@@ -29,7 +29,8 @@ from phusong.probes.engines.ndt7 import VERSION
 from phusong.probes.engines.registry import ENGINES, default_engine
 from phusong.probes.engines.speedtest_cli import SpeedtestCli
 from phusong.probes.interface import AttemptError, Limits, Target
-from phusong.probes.server import MeasurementServer, ServerLimits
+from phusong.probes.server.limits import ServerLimits
+from phusong.probes.server.service import MeasurementServer
 from phusong.probes.visits import make_engine
 
 NOTHING = json.dumps(

@@ -15,8 +15,9 @@ from phusong.probes.connection import reach
 from phusong.probes.engines.ndt7 import SUBPROTOCOL, Ndt7
 from phusong.probes.engines.websocket import Opcode, frame, header, new_key, upgrade_request
 from phusong.probes.interface import Limits, Target
-from phusong.probes.server import ListenError, MeasurementServer, ServerLimits
-from phusong.probes.server.limits import source_of
+from phusong.probes.server.limits import ServerLimits, source_of
+from phusong.probes.server.listeners import ListenError
+from phusong.probes.server.service import MeasurementServer
 
 from .conftest import read_head
 

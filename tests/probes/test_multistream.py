@@ -15,7 +15,7 @@ from phusong.probes.engines import tcp_info
 from phusong.probes.engines.librespeed import LibreSpeed
 from phusong.probes.engines.multistream import Multistream
 from phusong.probes.interface import AttemptError, Engine, Failure, Limits, Target, attempt
-from phusong.probes.server import MeasurementServer
+from phusong.probes.server.service import MeasurementServer
 
 from .conftest import read_head
 

@@ -13,7 +13,8 @@ from phusong.probes.engines import estimate, transfer
 from phusong.probes.engines.ndt7 import Ndt7
 from phusong.probes.engines.tcp_info import TcpInfo
 from phusong.probes.interface import AttemptError, Limits, Target
-from phusong.probes.server import FinishedTest, MeasurementServer
+from phusong.probes.server.exchange import FinishedTest
+from phusong.probes.server.service import MeasurementServer
 
 LONG = Limits(duration_s=1.8, max_bytes=10**12)
 FEW = 300_000_000

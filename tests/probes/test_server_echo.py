@@ -19,9 +19,10 @@ from phusong.probes.echo import (
     receive_stamped,
     stamp_arrivals,
 )
-from phusong.probes.server import MeasurementServer, echoing
+from phusong.probes.server import echoing
 from phusong.probes.server.echoing import EchoDesk
 from phusong.probes.server.metrics import Metrics
+from phusong.probes.server.service import MeasurementServer
 
 SECRET = b"s" * 32
 NONCE = b"nonce678"

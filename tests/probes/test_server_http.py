@@ -10,8 +10,9 @@ import pytest
 
 from phusong.data.sample import Outcome
 from phusong.probes.interface import AttemptError
-from phusong.probes.server import MeasurementServer, ServerLimits
 from phusong.probes.server.bodies import ChunkedBody, LengthBody
+from phusong.probes.server.limits import ServerLimits
+from phusong.probes.server.service import MeasurementServer
 
 
 @pytest.fixture

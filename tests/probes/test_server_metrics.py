@@ -8,8 +8,9 @@ import urllib.request
 import pytest
 
 from phusong.data.errors import ConfigError
-from phusong.probes.server import MeasurementServer, read_bind
+from phusong.probes.server.listeners import read_bind
 from phusong.probes.server.metrics import Metrics
+from phusong.probes.server.service import MeasurementServer
 
 
 def fetch(url: str) -> str:

@@ -16,10 +16,11 @@ import pytest
 
 from phusong.data.errors import ConfigError
 from phusong.probes.interface import Target
-from phusong.probes.server import MeasurementServer, ServerLimits
 from phusong.probes.server.ledger import KEPT_S, Ledger
+from phusong.probes.server.limits import ServerLimits
 from phusong.probes.server.receipts import Signer, receipt_of, signed_bytes
 from phusong.probes.server.requests import RefusedError
+from phusong.probes.server.service import MeasurementServer
 
 ID = "receipt-of-a-test-00001"
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from phusong.probes.server import MeasurementServer, ServerLimits
+from phusong.probes.server.limits import ServerLimits
+from phusong.probes.server.service import MeasurementServer
 
 NDT7_JS = ("@m-lab/ndt7@0.1.4", "ws@8.23.0")
 

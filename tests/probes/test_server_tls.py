@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from phusong.probes.server import MeasurementServer, ServerLimits
+from phusong.probes.server.limits import ServerLimits
+from phusong.probes.server.service import MeasurementServer
 
 ID = "receipt-of-a-test-00001"
 

@@ -13,7 +13,8 @@ from phusong.probes.connection import client_context, reach
 from phusong.probes.engines.multistream import Multistream
 from phusong.probes.engines.ndt7 import Ndt7
 from phusong.probes.interface import Failure, Limits, Target, attempt
-from phusong.probes.server import MeasurementServer, ServerLimits
+from phusong.probes.server.limits import ServerLimits
+from phusong.probes.server.service import MeasurementServer
 
 QUICK = Limits(duration_s=0.6, connect_s=2)
 
