@@ -97,7 +97,7 @@ def run(
         limits=Limits(
             duration_s=duration_s, max_bytes=max_mb * 1_000_000, width=within_pct / 100 or None
         ),
-        position=_position(lon, lat, accuracy_m),
+        position=named_position(lon, lat, accuracy_m),
         radio=Radio(operator=operator) if operator else None,
     )
     with session.store() as store:
@@ -237,7 +237,9 @@ def simulate(
         )
 
 
-def _position(lon: float | None, lat: float | None, accuracy_m: float | None) -> "Position | None":
+def named_position(
+    lon: float | None, lat: float | None, accuracy_m: float | None
+) -> "Position | None":
     from ..data.errors import ConfigError
     from ..data.sample import Position
 
