@@ -179,6 +179,8 @@ def test_what_a_killed_process_left_goes_with_the_next_lab(bench: ModuleType) ->
         "import lab\n"
         "with lab.Lab() as made:\n"
         "    sleeper = made.server.spawn(['sleep', '60'])\n"
+        # What is started asks to die with its parent; give it the time to have asked.
+        "    time.sleep(2)\n"
         "    print(sleeper.pid, made._emulator.pid if made._emulator else 0, flush=True)\n"
         "    time.sleep(60)\n"
     )
