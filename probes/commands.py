@@ -22,11 +22,11 @@ from ..console import (
 )
 from ..data.words import say
 from .engines.commands import calibrate, engines
-from .options import run_options
+from .options import load_options, run_options
 from .server.commands import serve
 
 if TYPE_CHECKING:
-    from ..data.sample import Position, Sample
+    from ..data.sample import Sample
     from ..data.store import Store
     from .simulated_area import SimulatedArea
     from .visits import Plan
@@ -69,6 +69,7 @@ def run(
     max_mb: int,
     allow_private: bool,
     ca: Path | None,
+    receipt_key: Path | None,
     lon: float | None,
     lat: float | None,
     accuracy_m: float | None,
@@ -84,7 +85,8 @@ def run(
     from ..data.sample import Radio
     from .connection import client_context
     from .interface import Limits
-    from .visits import Plan, far_end, make_engine
+    from .receipt import read_key
+    from .visits import Plan, far_end, make_engine, named_position
 
     engine, schemes = make_engine(engine_name, flows)
     server = far_end(url, country, locate, schemes=schemes, allow_private=allow_private, ca_file=ca)
@@ -99,6 +101,7 @@ def run(
         ),
         position=named_position(lon, lat, accuracy_m),
         radio=Radio(operator=operator) if operator else None,
+        receipt_key=read_key(receipt_key) if receipt_key else None,
     )
     with session.store() as store:
         kept = _measure(store, plan)
@@ -108,27 +111,7 @@ def run(
 
 
 @probe.command()
-@click.option(
-    "--server", "url", required=True, help="The far end: ws://host:port or wss://host:port."
-)
-@click.option(
-    "--family", type=click.Choice(("4", "6")), help="Measure over IPv4 or over IPv6 only."
-)
-@click.option(
-    "--max-mb",
-    type=click.IntRange(1, 100_000),
-    default=1_000,
-    show_default=True,
-    help="Data budget of each of the four loads, in megabytes.",
-)
-@click.option(
-    "--allow-private", is_flag=True, help="Also connect to private and loopback addresses."
-)
-@click.option(
-    "--ca",
-    type=click.Path(path_type=Path),
-    help="PEM file of the CA to trust instead of the system's.",
-)
+@load_options
 @json_option
 @pass_session
 def responsiveness(
@@ -136,6 +119,7 @@ def responsiveness(
     url: str,
     family: str | None,
     max_mb: int,
+    interval_s: float,
     allow_private: bool,
     ca: Path | None,
     as_json: bool,
@@ -148,6 +132,7 @@ def responsiveness(
     """
     from .connection import client_context
     from .interface import Limits, Target
+    from .responsiveness import Parameters
     from .working import measure_under_load
 
     client_context(ca)
@@ -159,10 +144,12 @@ def responsiveness(
             target,
             probe=store.own_probe(),
             started_at=datetime.now(UTC),
+            parameters=Parameters.of_interval(interval_s),
             limits=Limits(max_bytes=max_mb * 1_000_000),
             on_phase=lambda phase: note("measuring: {phase}", phase=say(phase)),
         )
         kept = _keep(store, sample)
+        _remark(sample)
     if as_json:
         _show(kept, as_json=True)
     else:
@@ -237,19 +224,6 @@ def simulate(
         )
 
 
-def named_position(
-    lon: float | None, lat: float | None, accuracy_m: float | None
-) -> "Position | None":
-    from ..data.errors import ConfigError
-    from ..data.sample import Position
-
-    if lon is None and lat is None and accuracy_m is None:
-        return None
-    if lon is None or lat is None:
-        raise ConfigError("a position needs both --lon and --lat")
-    return Position(lon=lon, lat=lat, accuracy_m=accuracy_m, source="user")
-
-
 def _measure(store: "Store", plan: "Plan") -> "list[Sample]":
     """Go through a plan; each visit is committed before the next begins."""
     from .discovery import NOTICE, PUBLISHES, is_public_archive
@@ -268,7 +242,23 @@ def _measure(store: "Store", plan: "Plan") -> "list[Sample]":
         ceiling=lambda: ceiling_of(cache_path(), boot_id(), measure_ceiling),
     ):
         kept += _keep(store, sample)
+        _remark(sample)
     return kept
+
+
+def _remark(sample: "Sample") -> None:
+    """Say what a figure alone does not."""
+    from .visits import disagreements, was_private
+
+    if was_private(sample):
+        note("that is a private or loopback address; to measure it, say --allow-private")
+    for phase, theirs, ours in disagreements(sample):
+        note(
+            "{phase}: the far end counted {theirs} bytes, we {ours}; both are kept, ours is used",
+            phase=say(phase),
+            theirs=number(theirs, 0),
+            ours=number(ours, 0),
+        )
 
 
 def _keep(store: "Store", sample: "Sample") -> "list[Sample]":
