@@ -73,6 +73,7 @@ def run(
     lat: float | None,
     accuracy_m: float | None,
     operator: str | None,
+    services: str | None,
     as_json: bool,
 ) -> None:
     """
@@ -84,6 +85,7 @@ def run(
     from ..data.sample import Radio
     from .connection import client_context
     from .interface import Limits
+    from .ipv6.service.commands import ask_services, show_services
     from .visits import Plan, far_end, make_engine
 
     engine, schemes = make_engine(engine_name, flows)
@@ -101,8 +103,11 @@ def run(
         radio=Radio(operator=operator) if operator else None,
     )
     with session.store() as store:
+        looking = {"allow_private": allow_private, "ca": ca}
+        asked = ask_services(store, services, plan.position, operator, looking)
         kept = _measure(store, plan)
     _show(kept, as_json=as_json)
+    show_services(asked, as_json=as_json)
     if not any(sample.reading for sample in kept):
         raise SystemExit(EXIT_BAD_ANSWER)
 
