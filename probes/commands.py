@@ -74,6 +74,7 @@ def run(
     lat: float | None,
     accuracy_m: float | None,
     operator: str | None,
+    services: str | None,
     as_json: bool,
 ) -> None:
     """
@@ -85,6 +86,7 @@ def run(
     from ..data.sample import Radio
     from .connection import client_context
     from .interface import Limits
+    from .ipv6.service.commands import ask_services, show_services
     from .receipt import read_key
     from .visits import Plan, far_end, make_engine, named_position
 
@@ -104,8 +106,11 @@ def run(
         receipt_key=read_key(receipt_key) if receipt_key else None,
     )
     with session.store() as store:
+        looking = {"allow_private": allow_private, "ca": ca}
+        asked = ask_services(store, services, plan.position, operator, looking)
         kept = _measure(store, plan)
     _show(kept, as_json=as_json)
+    show_services(asked, as_json=as_json)
     if not any(sample.reading for sample in kept):
         raise SystemExit(EXIT_BAD_ANSWER)
 

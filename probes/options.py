@@ -74,6 +74,12 @@ _RUN = (
         "--accuracy", "accuracy_m", type=float, help="How far off the position may be, in metres."
     ),
     click.option("--operator", help="Whose network it is."),
+    click.option(
+        "--services",
+        is_flag=False,
+        flag_value="vietnam",
+        help="Also ask the public services of a catalogue (a file; without a value, Vietnam's).",
+    ),
 )
 _LOAD = (
     click.option(
