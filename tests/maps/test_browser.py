@@ -36,12 +36,18 @@ def test_the_canvas_shows_the_colour_of_each_verdict(opened: Any) -> None:
     colors = opened.run(
         """() => state.shapes.areas.map((area) => {
           const [west, south, east, north] = area.box;
-          const at = map.latLngToLayerPoint([(south + north) / 2, (west + east) / 2]);
-          const { _ctx: pen, _bounds: bounds } = areas.renderer;
-          const ratio = pen.canvas.width / bounds.getSize().x;
-          const { x, y } = at.subtract(bounds.min).multiplyBy(ratio);
-          const { data } = pen.getImageData(x, y, 9, 9);
-          const pixels = Array.from({ length: 81 }, (_, i) => data.slice(i * 4, i * 4 + 3).join());
+          const at = map.latLngToContainerPoint([(south + north) / 2, (west + east) / 2]);
+          const frame = map.getContainer().getBoundingClientRect();
+          const [x, y] = [at.x + frame.x, at.y + frame.y];
+          const pixels = [];
+          for (const tile of document.querySelectorAll(".leaflet-tile-pane canvas")) {
+            const box = tile.getBoundingClientRect();
+            const ratio = tile.width / box.width;
+            if (x < box.left || x > box.right || y < box.top || y > box.bottom) continue;
+            const pen = tile.getContext("2d");
+            const { data } = pen.getImageData((x - box.left) * ratio, (y - box.top) * ratio, 9, 9);
+            for (let i = 0; i < 81; i++) pixels.push(data.slice(i * 4, i * 4 + 3).join());
+          }
           return [...new Set(pixels)];
         })"""
     )

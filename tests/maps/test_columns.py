@@ -6,7 +6,7 @@ import pytest
 
 from phusong.coverage.summary import AreaSummary, Result, Verdict
 from phusong.data.errors import MapError
-from phusong.maps.columns import layer_columns, nr_counts, operators_of, sample_counts
+from phusong.maps.columns import layer_columns, nr_counts, operators_of, row_of, sample_counts
 
 
 def test_untouched_areas_take_no_row_and_keep_what_they_need(
@@ -80,3 +80,15 @@ def test_without_inputs_the_best_operators_row_is_not_counted_again(
     result = make_result(*areas)
     assert sample_counts(result) == (6, 4)
     assert nr_counts(result) == {"sa": 2}
+
+
+def test_the_best_operators_row_is_a_reference_and_only_any_operators_rows_refer(
+    make_area: Callable[..., AreaSummary],
+) -> None:
+    own = make_area("1", operator="A", best_operator="A")
+    rows_of = {"A": {"1": row_of(own)}}
+    names = ["any", "A"]
+    best = layer_columns([make_area("1", best_operator="A")], {"1": 0}, names, rows_of)
+    assert (best["same"], best["best"], best["trials"]) == ([1], [1], [])
+    single = layer_columns([own], {"1": 0}, names, rows_of)
+    assert (single["same"], single["trials"]) == ([None], [480])

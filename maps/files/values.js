@@ -1,97 +1,90 @@
 "use strict";
-// Areas: their shapes, their values, the class each falls in, and how it is drawn.
+// Values: what a result says of each area, the class it falls in, and the colour of the class.
+const COUNTS = new Set(["samples", "trials", "successes", "places", "occasions", "simulated"]);
 
-/** Turn the steps of a ring back into [lat, lng] pairs. */
-function ringOf(steps) {
-  const ring = [];
-  let lon = 0;
-  let lat = 0;
-  for (let i = 0; i < steps.length; i += 2) {
-    lon += steps[i];
-    lat += steps[i + 1];
-    ring.push([lat / data.steps_per_degree, lon / data.steps_per_degree]);
-  }
-  return ring;
+/** Open the pack of a result's values; until then there is none of its layers. */
+async function loadValues(result) {
+  result.bytes = await openPack(result.pack.id);
 }
 
-function boxOf(polygons) {
-  const box = [Infinity, Infinity, -Infinity, -Infinity];
-  for (const [outer] of polygons) {
-    for (const [lat, lon] of outer) {
-      box[0] = Math.min(box[0], lon);
-      box[1] = Math.min(box[1], lat);
-      box[2] = Math.max(box[2], lon);
-      box[3] = Math.max(box[3], lat);
-    }
-  }
-  return box;
+/** Close a result's values again; its pack stays in the page. */
+function forgetValues(result) {
+  result.bytes = null;
+  for (const layer of result.layers) layer.columns = layer.take = layer.rowOf = layer.own = null;
 }
 
-/** Give the shapes of a result, decoded when first asked for. */
-function shapesOf(result) {
-  const shapes = data.shapes[result.shapes];
-  if (!shapes.areas) {
-    shapes.areas = shapes.polygons.map((polygons, index) => {
-      const rings = polygons.map((polygon) => polygon.map(ringOf));
-      const parent = shapes.parent[index];
-      return {
-        index,
-        code: shapes.codes[index],
-        name: shapes.names[index],
-        parent: parent < 0 ? null : shapes.parents[parent],
-        rings,
-        box: boxOf(rings),
-      };
-    });
-    shapes.polygons = null;
-  }
-  return shapes;
-}
-
-function inRing(ring, lat, lon) {
-  let inside = false;
-  for (let i = 0, j = ring.length - 1; i < ring.length; j = i++) {
-    const [ya, xa] = ring[i];
-    const [yb, xb] = ring[j];
-    if (ya > lat !== yb > lat && lon < ((xb - xa) * (lat - ya)) / (yb - ya) + xa) inside = !inside;
-  }
-  return inside;
-}
-
-/** Give the area at a point, or null. */
-function areaAt(shapes, lat, lon) {
-  for (const area of shapes.areas) {
-    const [west, south, east, north] = area.box;
-    if (lon < west || lon > east || lat < south || lat > north) continue;
-    const hit = area.rings.some((rings) =>
-      rings.reduce((inside, ring) => inside !== inRing(ring, lat, lon), false),
-    );
-    if (hit) return area;
-  }
-  return null;
-}
-
-/** Give one operator's values; an area without a row looks like the layer's `blank`. */
+/** Give one operator's layer, ready to be asked for values. */
 function layerOf(result, operator) {
   const layer = result.layers.find((each) => each.operator === operator) ?? result.layers[0];
-  if (!layer.rowOf) {
-    layer.rowOf = new Map(layer.area.map((area, row) => [area, row]));
+  return readied(result, layer);
+}
+
+function readied(result, layer) {
+  if (layer.columns) return layer;
+  layer.columns = new Map();
+  layer.take = (name) => {
+    if (!layer.columns.has(name)) {
+      const prefix = `${result.layers.indexOf(layer)}.`;
+      layer.columns.set(name, column(result.bytes, result.pack.columns, prefix + name));
+    }
+    return layer.columns.get(name);
+  };
+  const areas = summed(layer.take("area"));
+  const same = layer.take("same");
+  layer.rowOf = new Int32Array(areas.length ? areas[areas.length - 1] + 1 : 0).fill(-1);
+  layer.own = new Int32Array(areas.length);
+  let own = 0;
+  for (let row = 0; row < areas.length; row++) {
+    layer.rowOf[areas[row]] = row;
+    layer.own[row] = same[row] < 0 ? own++ : -1;
   }
+  layer.other = (row) => readied(result, result.layers[same[row]]);
+  layer.steps = { share: result.share_steps, median: result.median_steps };
   return layer;
 }
 
+/** Give a value of an area; one without a row looks like the layer's `blank`. */
 function valueOf(layer, name, area) {
-  const row = layer.rowOf.get(area.index);
-  return row === undefined ? layer.blank[name] : layer[name][row];
+  const row = layer.rowOf[area.index] ?? -1;
+  if (row < 0) return layer.blank[name];
+  if (name === "best") return nothing(layer.take("best")[row]);
+  if (layer.own[row] < 0) return valueOf(layer.other(row), name, area);
+  const value = layer.take(name)[layer.own[row]];
+  if (COUNTS.has(name) || name === "verdict") return value;
+  if (value < 0) return null;
+  if (name.startsWith("share")) return value / layer.steps.share;
+  return name.endsWith("_median") ? value / layer.steps.median : value;
 }
+
+const nothing = (value) => (value < 0 ? null : value);
 
 /** Give counts by name (reasons, evidence classes) of one area, those above zero. */
 function countsOf(layer, group, area) {
-  const row = layer.rowOf.get(area.index);
-  if (row === undefined) return [];
-  return Object.entries(layer[group])
-    .map(([name, counts]) => [name, counts[row]])
+  const row = layer.rowOf[area.index] ?? -1;
+  if (row < 0) return [];
+  if (layer.own[row] < 0) return countsOf(layer.other(row), group, area);
+  return layer[group]
+    .map((name, number) => [name, layer.take(`${group}.${number}`)[layer.own[row]]])
     .filter(([, count]) => count > 0);
+}
+
+/**
+ * Give each area's style (its class doubled, plus 1 where it is hatched) and how many areas each
+ * class has.
+ */
+function classify(shapes, layer, shown) {
+  const classes = shown.classes();
+  const styles = new Uint8Array(shapes.areas.length);
+  const counts = classes.map(() => 0);
+  let hatched = 0;
+  for (const area of shapes.areas) {
+    const index = shown.classOf(layer, area);
+    const lines = isHatched(shown, layer, area) ? 1 : 0;
+    styles[area.index] = 2 * index + lines;
+    counts[index]++;
+    hatched += lines;
+  }
+  return { classes, styles, counts, hatched };
 }
 
 const noData = (label) => ({ label, color: data.scales.no_data, hatch: null });
@@ -218,69 +211,4 @@ function swatch(color, hatch) {
   pen.strokeRect(0.5, 0.5, 27, 17);
   made.setAttribute("aria-hidden", "true");
   return made;
-}
-
-/** The areas on the map: one canvas, one polygon an area. */
-class AreaLayer {
-  constructor(map) {
-    this.map = map;
-    this.renderer = L.canvas({ padding: 0.3 });
-    this.group = L.layerGroup().addTo(map);
-    this.outline = null;
-    map.on("zoomend", () => this.thin());
-  }
-
-  /** Draw the shapes of a result in the classes of what is shown; give how many are drawn. */
-  draw(result, layer, shown) {
-    const shapes = shapesOf(result);
-    if (this.shapes !== shapes) {
-      this.shapes = shapes;
-      this.group.clearLayers();
-      for (const area of shapes.areas) {
-        area.polygon ??= L.polygon(area.rings, {
-          renderer: this.renderer,
-          interactive: false,
-          fillOpacity: 1,
-          color: data.scales.border,
-          opacity: 0.8,
-          weight: this.weight(),
-          smoothFactor: 0.6,
-        });
-        this.group.addLayer(area.polygon);
-      }
-    }
-    const classes = shown.classes();
-    let drawn = 0;
-    for (const area of shapes.areas) {
-      const { color, hatch } = classes[shown.classOf(layer, area)];
-      const lines = isHatched(shown, layer, area) ? hatchOver(color) : hatch;
-      area.polygon.setStyle({ fillColor: fillOf(color, lines), weight: this.weight() });
-      drawn += this.group.hasLayer(area.polygon) ? 1 : 0;
-    }
-    return drawn;
-  }
-
-  /** Borders fade where areas are only some pixels wide, or they would hide the colours. */
-  weight() {
-    const [west, , east] = this.shapes.home;
-    const pixels = ((east - west) / 360) * 256 * 2 ** this.map.getZoom();
-    return Math.max(0.15, Math.min(1, pixels / Math.sqrt(this.shapes.areas.length) / 30));
-  }
-
-  thin() {
-    if (!this.shapes) return;
-    const weight = this.weight();
-    for (const area of this.shapes.areas) area.polygon.setStyle({ weight });
-  }
-
-  /** Draw a line around the chosen area, or none. */
-  mark(area) {
-    this.outline?.remove();
-    this.outline = area
-      ? L.featureGroup([
-          L.polygon(area.rings, { renderer: this.renderer, interactive: false, fill: false, color: "#ffffff", weight: 6 }),
-          L.polygon(area.rings, { renderer: this.renderer, interactive: false, fill: false, color: "#111111", weight: 3 }),
-        ]).addTo(this.map)
-      : null;
-  }
 }
