@@ -11,6 +11,8 @@ from .data.commands import data
 from .demo import demo
 from .maps.commands import map_group
 from .probes.commands import probe
+from .probes.ipv6.commands import ipv6
+from .probes.ipv6.service.commands import service
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,7 +37,7 @@ def cli(ctx: click.Context, db: Path) -> None:
     ctx.obj = Session(db)
 
 
-for command in (demo, probe, data, boundaries, coverage, map_group):
+for command in (demo, probe, data, boundaries, coverage, map_group, ipv6, service):
     cli.add_command(command)
 
 

@@ -74,7 +74,7 @@ def demo(out: Path, as_json: bool) -> None:
 def _measure(store: "Store") -> "list[Sample]":
     """Run real measurements over loopback, one for each family that this machine has."""
     from .probes.interface import Target
-    from .probes.server import MeasurementServer
+    from .probes.server.service import MeasurementServer
     from .probes.speed import measure_visit
 
     name = store.own_probe()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..data.store import Store
     from .areas import Areas
     from .rules import Rule
+    from .source import Given
     from .summary import Result
 
 
@@ -74,7 +75,7 @@ def load(session: Session, /, files: tuple[Path, ...], as_json: bool, **options:
 def list_sets(session: Session, as_json: bool) -> None:
     """List the sets of boundaries that are kept."""
     from ..data.kept import list_boundary_sets
-    from .wording import printable
+    from .wording import set_cells
 
     with session.store(create=False) as store:
         sets = list_boundary_sets(store)
@@ -84,16 +85,7 @@ def list_sets(session: Session, as_json: bool) -> None:
     if not sets:
         note("No boundaries are loaded; Vietnam's communes can be used as approximate cells.")
         return
-    rows = [
-        (
-            row["id"],
-            printable(row["name"]),
-            ", ".join(f"{level} {number(count, 0)}" for level, count in row["levels"].items()),
-            row["vintage"],
-            say("approximate") if row["approximate"] else say("as loaded"),
-        )
-        for row in sets
-    ]
+    rows = [set_cells(row, number) for row in sets]
     print_table(rows, ["set", "name", "levels", "vintage", "shapes"])
 
 
@@ -108,25 +100,29 @@ def coverage() -> None:
 )
 @click.option(
     "--by",
-    default="commune",
+    multiple=True,
+    default=("commune",),
     show_default=True,
-    help="What to judge: a level of boundaries, or H3 cells such as h3:8.",
+    help="What to judge: a level of boundaries, or H3 cells such as h3:8; several in one pass.",
 )
 @click.option("--boundaries", "set_id", help="The set of boundaries, where several are loaded.")
 @click.option(
     "--period", default="all", show_default=True, help="2026, 2026-Q3, 2026-07, 2026-07-15 or all."
 )
 @click.option("--operator", "operators", multiple=True, help="Judge only this operator.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="How many processes count; the result is the same.",
+)
+@click.option("--from", "source", help="A folder of exported Parquet files to judge, or its URL.")
+@click.option("--scheduler", help="With --from: count on this Dask cluster, tcp://…, or local.")
 @json_option
 @pass_session
 def compute(
-    session: Session,
-    rule_names: tuple[str, ...],
-    by: str,
-    set_id: str | None,
-    period: str,
-    operators: tuple[str, ...],
-    as_json: bool,
+    session: Session, /, rule_names: tuple[str, ...], as_json: bool, **options: Any
 ) -> None:
     """
     Judge every area by one rule or several, and keep the results.
@@ -139,7 +135,7 @@ def compute(
 
     rules = [load_rule(name) for name in rule_names]
     with session.store(create=False) as store:
-        results = compute_kept(store, rules, by, set_id, period, operators)
+        results = compute_kept(store, rules, **options)
     for kept_as, result in results:
         _print_result(kept_as, result, as_json=as_json)
     if not any(result.inputs["trials"] for _, result in results):
@@ -150,25 +146,57 @@ def compute(
 def compute_kept(
     store: "Store",
     rules: "Sequence[Rule]",
-    by: str,
+    by: str | Sequence[str],
+    *,
     set_id: str | None = None,
     period: str = "all",
     operators: Sequence[str] = (),
+    source: str | None = None,
+    **means: Any,
 ) -> "list[tuple[int, Result]]":
-    """Judge the samples of a store and keep the results; give them with their numbers."""
+    """
+    Judge a store's samples, or those of a `source`, and keep the results; give their numbers.
+
+    `means` are how they are counted: ``workers`` and ``scheduler``.
+    """
     from datetime import UTC, datetime
 
     from .. import __version__
-    from ..data.errors import ConfigError
-    from ..data.kept import count_samples, load_probe_operators, load_samples, save_result
-    from ..data.store import to_us
+    from ..data.kept import save_result
     from .compute import compute as judge_samples
-    from .operators import home_operators
     from .period import read_period
     from .record import result_to_rows
+    from .source import counting, from_files
 
     span = read_period(period)
-    start_us, end_us = (to_us(moment) if moment else None for moment in span)
+    levels = (by,) if isinstance(by, str) else by
+    given = _from_store(store, period) if source is None else from_files(source)
+    areas = [_areas(store, level, set_id) for level in dict.fromkeys(levels)]
+    with progress("Judging samples", given.total) as step, counting(given, **means) as count:
+        results = judge_samples(
+            given.chunks,
+            areas,
+            rules,
+            homes=given.homes,
+            software=f"phusong {__version__}",
+            computed_at=datetime.now(UTC),
+            operators=operators,
+            period=span,
+            count=count,
+            on_progress=step,
+        )
+    return [(save_result(store, *result_to_rows(result)), result) for result in results]
+
+
+def _from_store(store: "Store", period: str) -> "Given":
+    from ..data.errors import ConfigError
+    from ..data.kept import count_samples, load_probe_operators, load_samples
+    from ..data.store import to_us
+    from .operators import home_operators
+    from .period import read_period
+    from .source import Given
+
+    start_us, end_us = (to_us(moment) if moment else None for moment in read_period(period))
     total = count_samples(store, start_us=start_us, end_us=end_us)
     if not total:
         raise ConfigError(
@@ -176,20 +204,8 @@ def compute_kept(
             " or choose another --period",
             period=period,
         )
-    areas = _areas(store, by, set_id)
-    with progress("Judging samples", total) as step:
-        results = judge_samples(
-            load_samples(store, start_us=start_us, end_us=end_us),
-            areas,
-            rules,
-            homes=home_operators(load_probe_operators(store)),
-            software=f"phusong {__version__}",
-            computed_at=datetime.now(UTC),
-            operators=operators,
-            period=span,
-            on_progress=step,
-        )
-    return [(save_result(store, *result_to_rows(result)), result) for result in results]
+    chunks = load_samples(store, start_us=start_us, end_us=end_us)
+    return Given(chunks, total, home_operators(load_probe_operators(store)))
 
 
 @coverage.command("list")
@@ -279,6 +295,47 @@ def show(
         note("{more} more areas; see them with --limit", more=number(len(chosen) - limit, 0))
 
 
+@coverage.command()
+@click.argument("code")
+@click.option(
+    "--result", "result_id", type=int, help="Which result; the newest where none is named."
+)
+@json_option
+@pass_session
+def explain(session: Session, code: str, result_id: int | None, as_json: bool) -> None:
+    """
+    Explain one area's verdict, by its code.
+
+    Shows trials, what is no trial and why, places, every operator, and what would settle it. The
+    mean of all tests stands beside the mean of places: they differ where somebody tested often.
+    """
+    from dataclasses import asdict
+
+    from ..data.errors import ConfigError
+    from ..data.kept import load_result
+    from .explain import facts, reason, reasons
+    from .record import result_from_rows
+    from .wording import area_cells, head_lines, printable
+
+    with session.store(create=False) as store:
+        header, kept = load_result(store, result_id)
+    result = result_from_rows(header, [row for row in kept if row["code"] == code])
+    areas = sorted(result.areas, key=lambda area: area.best_operator is None)
+    if not areas:
+        raise ConfigError(
+            "result {id} has no area with the code {code}; see: phusong coverage show",
+            id=header["id"],
+            code=code,
+        )
+    if as_json:
+        print_json({**asdict(area), "reason": reason(area, result, number)} for area in areas)
+        return
+    _tell(head_lines(result))
+    name = printable(areas[0].name)
+    print_table(facts(areas, number), [name, *(str(area_cells(a, number)[2]) for a in areas)])
+    _tell(printable(line) for line in reasons(areas, result, number))
+
+
 @coverage.group(cls=Group)
 def rules() -> None:
     """List, show and check rules: what counts as covered."""
@@ -331,7 +388,13 @@ def check_rule(file: Path) -> None:
 def _areas(store: "Store", by: str, set_id: str | None) -> "Areas":
     """Give what to judge: H3 cells, a level of a loaded set, or approximate cells."""
     from ..data.errors import BoundaryError
-    from ..data.kept import list_boundary_sets, load_boundaries, load_boundary_set, save_boundaries
+    from ..data.kept import (
+        kept_beside,
+        list_boundary_sets,
+        load_boundaries,
+        load_boundary_set,
+        save_boundaries,
+    )
     from .approximate import LEVELS, approximate_set
     from .areas import Areas, hexagon_areas
     from .boundaries import frame_from_rows, set_to_rows
@@ -349,7 +412,7 @@ def _areas(store: "Store", by: str, set_id: str | None) -> "Areas":
             level=by,
             known=", ".join(sorted(known | set(LEVELS))),
         )
-    return Areas(
+    drawn = Areas(
         label=by,
         frame=frame_from_rows(load_boundaries(store, header["id"], by)),
         set_id=header["id"],
@@ -357,6 +420,7 @@ def _areas(store: "Store", by: str, set_id: str | None) -> "Areas":
         vintage=header["vintage"],
         approximate=bool(header["approximate"]),
     )
+    return drawn.indexed(kept_beside(store, f"{header['id']}-{by}.cells"))
 
 
 def _print_result(kept_as: int, result: "Result", *, as_json: bool) -> None:

@@ -1,59 +1,33 @@
-"""Samples and areas in, results out: each chunk is joined once and judged by every rule."""
+"""Samples and areas in, results out: each chunk is read once, for every level and every rule."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import numpy as np
-
 from .areas import Areas
-from .frame import sample_frame
+from .counting import Chunk, Counted, Job, Placed, count_chunk, merge_counted
 from .interval import Spread
-from .operators import UNKNOWN, name_operators
-from .reduce import (
-    EVIDENCE,
-    REASONS,
-    Tally,
-    count_occasions,
-    medians,
-    merge_tallies,
-    spreads,
-    tally_samples,
-)
+from .reduce import EVIDENCE, METRICS, REASONS, Estimate, Tally, count_occasions, estimates, spreads
 from .rules import Rule
 from .summary import ANY_OPERATOR, AreaSummary, Result, Verdict
-from .trials import judge_samples
 from .verdict import judge
 
-_PARTS_AT_ONCE = 16
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOWHERE = Spread(0, 0.0, 0.0)
 _BEST_FIRST = (Verdict.COVERED, Verdict.UNPROVEN, Verdict.NOT_COVERED, Verdict.NO_DATA)
+Counting = Callable[[Job, Iterable[Chunk]], Iterator[Counted]]
 
 
-@dataclass(slots=True)
-class _Counted:
-    """What has been seen so far: the input's counts, and a growing tally for each rule."""
-
-    rules: Sequence[Rule]
-    samples: int = 0
-    simulated: int = 0
-    without_position: int = 0
-    outside: int = 0
-    other_operator: int = 0
-    operator_unknown: int = 0
-    parts: list[list[Tally]] = field(default_factory=list)
-
-    def add(self, number: int, part: Tally) -> None:
-        parts = self.parts[number]
-        parts.append(part)
-        if len(parts) >= _PARTS_AT_ONCE:
-            self.parts[number] = [merge_tallies(parts)]
+def count_here(job: Job, chunks: Iterable[Chunk]) -> Iterator[Counted]:
+    """Count chunk after chunk in this process."""
+    for chunk in chunks:
+        yield count_chunk(job, chunk)
 
 
 def compute(
-    chunks: Iterable[Mapping[str, Sequence[Any]]],
-    areas: Areas,
+    chunks: Iterable[Chunk],
+    areas: Sequence[Areas],
     rules: Sequence[Rule],
     *,
     homes: Mapping[str, str],
@@ -61,88 +35,87 @@ def compute(
     computed_at: datetime,
     operators: Sequence[str] = (),
     period: tuple[datetime | None, datetime | None] = (None, None),
+    count: Counting = count_here,
     on_progress: Callable[[int], None] = lambda samples: None,
 ) -> list[Result]:
     """
-    Judge samples by rules over areas; give one result a rule, in the rules' order.
+    Judge samples by rules over areas; give a result for each level and rule, in their order.
 
     Parameters
     ----------
     chunks
-        Columns of samples as `frame.sample_frame` takes them, already limited to the period.
+        Columns of samples as `frame.sample_frame` takes them.
+    areas
+        The levels; one that a finer one before it names the codes of is found by them.
     homes
         The operator of each probe, for attempts that name none (`operators.home_operators`).
     operators
         Judge only these; all of them where none is named.
     period
         Start (included) and end (not included), as they will stand in the result.
+    count
+        How chunks are counted: here, by several processes (`parallel.py`), or on a cluster, which
+        reads its own (`cluster.py`).
     on_progress
         Called with the number of samples of each chunk that is done.
     """
-    counted = _Counted(rules, parts=[[] for _ in rules])
-    for chunk in chunks:
-        _count_chunk(counted, chunk, areas, homes, frozenset(operators))
-        on_progress(len(chunk["kind"]))
+    levels: list[Areas] = []
+    for each in areas:
+        levels.append(each.indexed().nested_in(levels))
+    job = Job(
+        areas=tuple(levels),
+        rules=tuple(rules),
+        homes=homes,
+        operators=frozenset(operators),
+        period_us=(_microseconds(period[0]), _microseconds(period[1])),
+    )
+    counted = merge_counted(_told(count(job, chunks), on_progress))
     results = []
-    for rule, parts in zip(rules, counted.parts, strict=True):
-        summaries = _summarise(merge_tallies(parts), areas, rule) if parts else []
-        every = _with_any(summaries, areas, rule)
-        results.append(
-            Result(
-                rule=rule.id,
-                rule_title_en=rule.title_en,
-                rule_title_vi=rule.title_vi,
-                rule_unverified=rule.unverified,
-                required_share=rule.required_share,
-                confidence=rule.confidence,
-                area=areas.label,
-                boundary_id=areas.set_id,
-                boundary_name=areas.set_name,
-                boundary_vintage=areas.vintage,
-                boundary_approximate=areas.approximate,
-                period_start=period[0],
-                period_end=period[1],
-                software=software,
-                computed_at=computed_at,
-                inputs=_inputs(counted, rule, summaries),
-                areas=tuple(every),
+    for number, level in enumerate(levels):
+        placed = counted.placed[number] if counted.placed else Placed()
+        for rule_number, rule in enumerate(rules):
+            tally = placed.tallies.get(rule_number)
+            summaries = _summarise(tally, level, rule) if tally else []
+            results.append(
+                Result(
+                    rule=rule.id,
+                    rule_title_en=rule.title_en,
+                    rule_title_vi=rule.title_vi,
+                    rule_unverified=rule.unverified,
+                    required_share=rule.required_share,
+                    confidence=rule.confidence,
+                    area=level.label,
+                    boundary_id=level.set_id,
+                    boundary_name=level.set_name,
+                    boundary_vintage=level.vintage,
+                    boundary_approximate=level.approximate,
+                    period_start=period[0],
+                    period_end=period[1],
+                    software=software,
+                    computed_at=computed_at,
+                    inputs=_inputs(counted, placed, rule, summaries),
+                    areas=tuple(_with_any(summaries, level, rule)),
+                )
             )
-        )
     return results
 
 
-def _count_chunk(
-    counted: _Counted,
-    chunk: Mapping[str, Sequence[Any]],
-    areas: Areas,
-    homes: Mapping[str, str],
-    operators: frozenset[str],
-) -> None:
-    samples = sample_frame(chunk)
-    counted.samples += len(samples)
-    counted.simulated += int(samples["simulated"].sum())
-    names = name_operators(samples, homes)
-    if operators:
-        wanted = np.isin(names.astype(str), list(operators))
-        counted.other_operator += int((~wanted).sum())
-        samples, names = samples[wanted], names[wanted]
-    lon, lat = samples["lon"].to_numpy(), samples["lat"].to_numpy()
-    placed = ~np.isnan(lon)
-    codes = areas.locate(lon, lat)
-    inside = np.array([code is not None for code in codes], dtype=np.bool_)
-    counted.without_position += int((~placed).sum())
-    counted.outside += int((placed & ~inside).sum())
-    counted.operator_unknown += int((names[inside] == UNKNOWN).sum())
-    samples, codes, names = samples[inside], codes[inside], names[inside]
-    if len(samples):
-        for number, rule in enumerate(counted.rules):
-            judged = judge_samples(samples, rule)
-            counted.add(number, tally_samples(samples, judged, codes, names, rule))
+def _microseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _told(parts: Iterator[Counted], on_progress: Callable[[int], None]) -> Iterator[Counted]:
+    for part in parts:
+        on_progress(part.samples)
+        yield part
 
 
 def _summarise(tally: Tally, areas: Areas, rule: Rule) -> list[AreaSummary]:
-    spread_of, occasions_of, median_of = spreads(tally), count_occasions(tally), medians(tally)
-    names = areas.names({code for code, _ in tally.totals.index})
+    seen = {code for code, _ in tally.totals.index}
+    cut = areas.sectors(seen, rule.place_resolution)
+    spread_of, occasions_of = spreads(tally, cut), count_occasions(tally)
+    estimate_of = estimates(tally, rule.confidence)
+    names = areas.names(seen)
     summaries = []
     for (code, operator), counts in zip(
         tally.totals.index, tally.totals.to_dict("records"), strict=True
@@ -170,12 +143,25 @@ def _summarise(tally: Tally, areas: Areas, rule: Rule) -> list[AreaSummary]:
                 nr_evidence={name: counts[name] for name in EVIDENCE if counts[name]},
                 further_places=judgement.further_places,
                 further_places_at_share=judgement.further_places_at_share,
-                down_mbps_median=median_of.get((code, operator, "down_mbps")),
-                up_mbps_median=median_of.get((code, operator, "up_mbps")),
-                rtt_idle_ms_median=median_of.get((code, operator, "rtt_idle_ms")),
+                sectors=int(spread.clusters.visited) if spread.clusters else 0,
+                sectors_of=cut[code].count,
+                uncertain=counts["uncertain"],
+                **_estimated({name: estimate_of.get((code, operator, name)) for name in METRICS}),
             )
         )
     return summaries
+
+
+def _estimated(found: Mapping[str, Estimate | None]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for metric, estimate in found.items():
+        if estimate is not None:
+            values[f"{metric}_median"] = estimate.median
+            values[f"{metric}_median_low"] = estimate.low
+            values[f"{metric}_median_high"] = estimate.high
+            values[f"{metric}_mean"] = estimate.crowd
+            values[f"{metric}_place_mean"] = estimate.equal_place
+    return values
 
 
 def _with_any(summaries: list[AreaSummary], areas: Areas, rule: Rule) -> list[AreaSummary]:
@@ -216,7 +202,9 @@ def _rank(summary: AreaSummary, rule: Rule) -> tuple[bool, int, float, int, str]
     return (too_few, order, -low, -summary.places, summary.operator)
 
 
-def _inputs(counted: _Counted, rule: Rule, summaries: list[AreaSummary]) -> dict[str, object]:
+def _inputs(
+    counted: Counted, placed: Placed, rule: Rule, summaries: list[AreaSummary]
+) -> dict[str, object]:
     excluded = {
         reason: total
         for reason in REASONS
@@ -226,11 +214,12 @@ def _inputs(counted: _Counted, rule: Rule, summaries: list[AreaSummary]) -> dict
         "samples": counted.samples,
         "simulated": counted.simulated,
         "without_position": counted.without_position,
-        "outside": counted.outside,
+        "outside": placed.outside,
         "other_operator": counted.other_operator,
-        "operator_unknown": counted.operator_unknown,
+        "operator_unknown": placed.operator_unknown,
         "trials": sum(summary.trials for summary in summaries),
         "successes": sum(summary.successes for summary in summaries),
+        "uncertain": sum(summary.uncertain for summary in summaries),
         "excluded": excluded,
         "operators": sorted({summary.operator for summary in summaries}),
         "rule_version": rule.version,

@@ -2,7 +2,8 @@
 Samples as a frame: the one place where kept columns become arrays.
 
 A chunk maps the names of `COLUMNS` to equally long sequences, None for what was not measured.
-In the frame, numbers are float64 with NaN for missing and names are text with None.
+In the frame, numbers are float64 with NaN for missing and names are text with None. `uncertain`
+is false until the sample has been placed: whether its position's error crosses a border.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ import pandas as pd
 NAMES = ("probe", "kind", "outcome", "plmn", "operator", "rat", "nr_evidence")
 NUMBERS = (
     *("down_mbps", "up_mbps", "rtt_idle_ms", "lon", "lat", "accuracy_m"),
-    *("rsrp_dbm", "nr_rsrp_dbm"),
+    *("rsrp_dbm", "nr_rsrp_dbm", "near_ceiling"),
 )
 COLUMNS = (*NAMES, *NUMBERS, "started_us", "simulated")
 
@@ -30,4 +31,5 @@ def sample_frame(chunk: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
         values[name] = np.array(chunk[name], dtype=np.float64)
     values["started_us"] = np.array(chunk["started_us"], dtype=np.int64)
     values["simulated"] = np.array(chunk["simulated"], dtype=np.int64)
+    values["uncertain"] = np.zeros(len(chunk["simulated"]), dtype=np.bool_)
     return pd.DataFrame(values)

@@ -4,26 +4,50 @@ Which area a sample was taken in: exactly one, or none.
 The predicate is the exact one: a point belongs to an area whose closed polygon it meets. On a
 shared border, or where areas overlap, several do, and the lowest code wins, once. (`within`
 would put a point on a border in no area, `intersects` in each of them.) In a gap between areas
-or beyond all of them a point is outside, and is counted as that.
+or beyond all of them a point is outside, and is counted as that. `cells.py` is how that is found
+fast; its answer is the predicate's for every point.
 """
+
+from dataclasses import dataclass
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
-import shapely
 
 from ..data.errors import BoundaryError
+from .cell_builder import build_index
+from .cell_file import load_index, save_index
+from .cells import CellIndex
 
 OUTSIDE = -1
 
 
-def join_points(
-    lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64], areas: gpd.GeoDataFrame
-) -> npt.NDArray[np.int64]:
-    """
-    Give each point the row position of its area in `areas`; `OUTSIDE` in none.
+@dataclass(frozen=True, slots=True)
+class AreaIndex:
+    """Areas ready to be joined to: cells by rank, and the row of each rank in the frame."""
 
-    Points are degrees in EPSG:4326; one without a position (NaN) is outside.
+    cells: CellIndex
+    rows: npt.NDArray[np.int64]
+
+    def locate(
+        self, lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.int64]:
+        """Give each point the row position of its area; `OUTSIDE` in none."""
+        return np.asarray(np.append(self.rows, OUTSIDE)[self.cells.locate(lon, lat)])
+
+
+def index_areas(areas: gpd.GeoDataFrame, *, kept: Path | None = None, key: str = "") -> AreaIndex:
+    """
+    Make areas ready to be joined to: columns ``code, geometry``, EPSG:4326.
+
+    Parameters
+    ----------
+    kept
+        A file that holds the index from before, or will hold it. One that was made for another
+        `key` or by another version, or that is damaged, is made anew.
+    key
+        What names the content of the areas.
 
     Raises
     ------
@@ -32,20 +56,23 @@ def join_points(
     """
     if areas.crs is None or areas.crs.to_epsg() != 4326:
         raise BoundaryError("areas to join must be in EPSG:4326, these are in {crs}", crs=areas.crs)
-    found = np.full(len(lon), OUTSIDE, dtype=np.int64)
-    placed = np.flatnonzero(~(np.isnan(lon) | np.isnan(lat)))
-    if not len(placed) or not len(areas):
-        return found
-    shapes = areas.geometry.to_numpy()
-    shapely.prepare(shapes)
-    tree = shapely.STRtree(shapes)
-    order = np.argsort(areas["code"].to_numpy(dtype=str), kind="stable")
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    points = shapely.points(lon[placed], lat[placed])
-    which, area = tree.query(points, predicate="intersects")
-    lowest = np.full(len(placed), len(areas), dtype=np.int64)
-    np.minimum.at(lowest, which, rank[area])
-    hit = lowest < len(areas)
-    found[placed[hit]] = order[lowest[hit]]
-    return found
+    rows = np.argsort(areas["code"].to_numpy(dtype=str), kind="stable")
+    shapes = areas.geometry.to_numpy()[rows]
+    cells = load_index(kept, key, shapes) if kept else None
+    if cells is None:
+        cells = build_index(shapes)
+        if kept:
+            save_index(kept, key, cells)
+    return AreaIndex(cells, rows)
+
+
+def join_points(
+    lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64], areas: gpd.GeoDataFrame
+) -> npt.NDArray[np.int64]:
+    """
+    Give each point the row position of its area in `areas`; `OUTSIDE` in none.
+
+    Points are degrees in EPSG:4326; one without a position (NaN) is outside. Who joins more than
+    once keeps what `index_areas` gives.
+    """
+    return index_areas(areas).locate(lon, lat)

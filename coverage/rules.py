@@ -35,7 +35,7 @@ _KNOWN = frozenset(
     {
         *("id", "version", *_TEXTS, "valid_from", "technologies", "counts_against"),
         *("nr_evidence", "thresholds", "required_share", "confidence", "place_resolution"),
-        *("interval", "max_accuracy_m", "min_places", "verified"),
+        *("interval", "max_accuracy_m", "min_places", "leave_out_uncertain", "verified"),
     }
 )
 _CHECKED_NUMBERS = (*THRESHOLDS, "required_share")
@@ -51,7 +51,8 @@ class Rule:
     device found nothing better; any other technology says nothing about this rule and is
     excluded. `nr_evidence` is the weakest class that makes a 5G technology believed (None where
     the rule makes no claim of 5G). `place_resolution` is the H3 resolution of a place;
-    `min_places` is the fewest places on which any verdict rests.
+    `min_places` is the fewest places on which any verdict rests. `leave_out_uncertain` excludes
+    samples whose position's error crosses their area's border.
     """
 
     id: str
@@ -73,6 +74,7 @@ class Rule:
     place_resolution: int = 10
     max_accuracy_m: float = 200.0
     min_places: int = 10
+    leave_out_uncertain: bool = False
     unverified: tuple[str, ...] = ()
 
     @property
@@ -134,9 +136,7 @@ def read_rule(file: str, content: bytes) -> Rule:
     fields: dict[str, Any] = {
         name: _text(file, name, values[name]) for name in _TEXTS if name in values
     }
-    if not (isinstance(values["id"], str) and _ID.match(values["id"])):
-        _refuse(file, "id", values["id"], "lower-case letters, digits and hyphens")
-    fields["id"] = values["id"]
+    fields["id"] = _name(file, values["id"])
     fields["version"] = _whole(file, "version", values["version"], 1, 10_000)
     if "valid_from" in values:
         if type(values["valid_from"]) is not date:
@@ -145,9 +145,18 @@ def read_rule(file: str, content: bytes) -> Rule:
     if values.get("interval", "wilson") not in INTERVALS:
         _refuse(file, "interval", values["interval"], "one of " + ", ".join(INTERVALS))
     fields["interval"] = values.get("interval", "wilson")
+    fields["leave_out_uncertain"] = values.get("leave_out_uncertain", False)
+    if not isinstance(fields["leave_out_uncertain"], bool):
+        _refuse(file, "leave_out_uncertain", fields["leave_out_uncertain"], "true or false")
     fields |= _technologies(file, values)
     fields |= _numbers(file, values)
     return Rule(**fields)
+
+
+def _name(file: str, value: object) -> str:
+    if not (isinstance(value, str) and _ID.match(value)):
+        _refuse(file, "id", value, "lower-case letters, digits and hyphens")
+    return value
 
 
 def _technologies(file: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,7 +33,13 @@ class AreaSummary:
     `trials` = attempts that can count; `excluded` counts the others by reason. `simulated` is how
     many of the samples are not measurements. `further_places` is how many more places would
     prove coverage if all pass, `further_places_at_share` if the present share holds (None where
-    no number of places would).
+    no number of places would). The area is cut into about `sectors_of` sectors; places lie in
+    `sectors` of them. `uncertain` is how many of the samples have a position whose stated error
+    crosses the area's border.
+
+    Speeds and latency stand twice: `..._mean` over all readings, as others publish it, and
+    `..._place_mean` over places equally. The median is of the readings; its interval takes each
+    place for one value.
     """
 
     code: str
@@ -58,6 +64,21 @@ class AreaSummary:
     down_mbps_median: float | None = None
     up_mbps_median: float | None = None
     rtt_idle_ms_median: float | None = None
+    sectors: int = 0
+    sectors_of: int = 0
+    uncertain: int = 0
+    down_mbps_median_low: float | None = None
+    down_mbps_median_high: float | None = None
+    down_mbps_mean: float | None = None
+    down_mbps_place_mean: float | None = None
+    up_mbps_median_low: float | None = None
+    up_mbps_median_high: float | None = None
+    up_mbps_mean: float | None = None
+    up_mbps_place_mean: float | None = None
+    rtt_idle_ms_median_low: float | None = None
+    rtt_idle_ms_median_high: float | None = None
+    rtt_idle_ms_mean: float | None = None
+    rtt_idle_ms_place_mean: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,9 @@ device, of our own server or of the protocol between them, and an address that w
 connect to are not the network's doing. A handshake that TLS refused may be a wrong clock or an
 expired certificate, so it is not laid at the network's door either.
 
+A throughput that came near what the instrument can do on its machine shows a fast link when it
+passes a threshold, and nothing when it does not: then it is excluded.
+
 An attempt that could not say which technology served it is excluded whether it succeeded or
 failed: to count only one of the two would bend the share. No signal needs no technology.
 """
@@ -44,16 +47,18 @@ class Reason(IntEnum):
     OTHER_KIND = 1
     NO_POSITION = 2
     POOR_POSITION = 3
-    CANCELLED = 4
-    DEVICE_ERROR = 5
-    SERVER_ERROR = 6
-    PROTOCOL_ERROR = 7
-    TLS_FAILURE = 8
-    ADDRESS_REFUSED = 9
-    TECHNOLOGY_UNKNOWN = 10
-    OTHER_TECHNOLOGY = 11
-    WEAK_5G_EVIDENCE = 12
-    NOT_MEASURED = 13
+    UNCERTAIN_AREA = 4
+    CANCELLED = 5
+    DEVICE_ERROR = 6
+    SERVER_ERROR = 7
+    PROTOCOL_ERROR = 8
+    TLS_FAILURE = 9
+    ADDRESS_REFUSED = 10
+    TECHNOLOGY_UNKNOWN = 11
+    OTHER_TECHNOLOGY = 12
+    WEAK_5G_EVIDENCE = 13
+    NOT_MEASURED = 14
+    INSTRUMENT_CEILING = 15
 
     @property
     def label(self) -> str:
@@ -94,6 +99,8 @@ def judge_samples(samples: pd.DataFrame, rule: Rule) -> Judged:
     exclude(Reason.OTHER_KIND, ~_judged_kinds(samples, rule, no_signal))
     exclude(Reason.NO_POSITION, samples["lon"].isna().to_numpy())
     exclude(Reason.POOR_POSITION, samples["accuracy_m"].to_numpy() > rule.max_accuracy_m)
+    if rule.leave_out_uncertain:
+        exclude(Reason.UNCERTAIN_AREA, samples["uncertain"].to_numpy())
     for ended, why in _NOT_THE_NETWORK.items():
         exclude(why, outcome == ended.value)
     exclude(Reason.TECHNOLOGY_UNKNOWN, pd.isna(rat) & ~no_signal)
@@ -111,6 +118,9 @@ def judge_samples(samples: pd.DataFrame, rule: Rule) -> Judged:
         value = _level(samples, rule) if name == "rsrp_dbm" else samples[name].to_numpy()
         exclude(Reason.NOT_MEASURED, answered & np.isnan(value))
         met &= value <= threshold if name == "rtt_idle_ms" else value >= threshold
+    if rule.needs_speed:
+        at_ceiling = samples["near_ceiling"].to_numpy() == 1
+        exclude(Reason.INSTRUMENT_CEILING, answered & at_ceiling & ~met)
     return Judged(reason, (reason == 0) & answered & met)
 
 
@@ -155,6 +165,7 @@ REASON_TEXTS = {
     "other_kind": "another kind of measurement",
     "no_position": "no position",
     "poor_position": "position too vague",
+    "uncertain_area": "position so near a border that the area is uncertain",
     "cancelled": "cancelled by the user",
     "device_error": "fault of the device",
     "server_error": "fault of the server",
@@ -165,4 +176,5 @@ REASON_TEXTS = {
     "other_technology": "another technology",
     "weak_5g_evidence": "5G without the evidence the rule asks for",
     "not_measured": "what the rule asks for was not measured",
+    "instrument_ceiling": "limited by the instrument",
 }

@@ -131,6 +131,17 @@ def area_cells(area: AreaSummary, write: Write) -> tuple[object, ...]:
     )
 
 
+def set_cells(row: Mapping[str, Any], write: Write) -> tuple[object, ...]:
+    """Give a kept set of boundaries as cells of a table."""
+    return (
+        row["id"],
+        printable(row["name"]),
+        ", ".join(f"{level} {write(count, 0)}" for level, count in row["levels"].items()),
+        row["vintage"],
+        say("approximate") if row["approximate"] else say("as loaded"),
+    )
+
+
 def loaded_lines(file: str, report: Mapping[str, Any], write: Write) -> Iterator[str]:
     """Say what each layer of a boundary file gave, and what was repaired in it."""
     for layer in report["layers"]:

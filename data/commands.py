@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .overview import Overview
 
 _SHOWN_CHARS = 60
+_SHOWN_AREAS = 20
 # Counts whose values are words of the field, which have a translation; the others are names.
 _WORDS = frozenset({"kind", "outcome", "evidence of 5G"})
 
@@ -45,6 +46,16 @@ def data() -> None:
     show_default=True,
     help="How the files write their letters.",
 )
+@click.option("--at", help="When results without a time were measured: 2026-07-01T08:30+07:00.")
+@click.option(
+    "--map",
+    "mapping",
+    multiple=True,
+    metavar="FIELD=COLUMN[/N|*N]",
+    help="What a column of any table holds: down_mbps=DL_kbps/1000. Once for each field.",
+)
+@click.option("--time-format", help="How a mapped time is written: iso, unix-s, %d/%m/%Y %H:%M:%S.")
+@click.option("--decimal-comma", is_flag=True, help="Mapped numbers have a decimal comma.")
 @json_option
 @pass_session
 def import_(
@@ -54,10 +65,14 @@ def import_(
     timezone: str | None,
     operator: str | None,
     encoding: str,
+    at: str | None,
+    mapping: tuple[str, ...],
+    time_format: str | None,
+    decimal_comma: bool,
     as_json: bool,
 ) -> None:
     """
-    Import logs of other tools: files, gzip files, zip files of them.
+    Import logs of other tools: files, gzip and xz files, zip files of them.
 
     Every row becomes a sample, or a duplicate of one that is kept already, or is rejected by a
     reason with a name; look at those with: phusong data rejected. Importing twice changes nothing.
@@ -65,9 +80,17 @@ def import_(
     from .importers.interface import Options, read_timezone
     from .importers.openers import size_hint
     from .importers.run import check_files, import_file
+    from .importers.times import check_time_format, read_moment
 
     options = Options(
-        tool=tool, timezone=read_timezone(timezone), operator=operator, encoding=encoding
+        tool=tool,
+        timezone=read_timezone(timezone),
+        operator=operator,
+        encoding=encoding,
+        at=read_moment(at, timezone),
+        mapping=mapping,
+        time_format=check_time_format(time_format),
+        decimal_comma=decimal_comma,
     )
     check_files(files, options)
     sizes = [size_hint(path) for path in files]
@@ -256,6 +279,31 @@ def _print_overview(seen: "Overview") -> None:
         ],
         ["counted by", "value", "measured", "simulated"],
     )
+    if seen.areas:
+        click.echo()
+        print_table(
+            [
+                [
+                    f"{a.lon} … {a.lon + 1}",
+                    f"{a.lat} … {a.lat + 1}",
+                    number(a.measured, 0),
+                    number(a.simulated, 0),
+                ]
+                for a in seen.areas[:_SHOWN_AREAS]
+            ],
+            ["longitudes", "latitudes", "measured", "simulated"],
+        )
+        if len(seen.areas) > _SHOWN_AREAS:
+            note("{shown} of {found} square degrees.", shown=_SHOWN_AREAS, found=len(seen.areas))
+    if seen.patterns:
+        click.echo()
+        print_table(
+            [
+                [say(p.name), p.source, p.file, number(p.samples, 0), number(p.of, 0)]
+                for p in seen.patterns
+            ],
+            ["look at this", "source", "file", "samples", "of"],
+        )
     if seen.rejected:
         click.echo()
         print_table(

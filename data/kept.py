@@ -10,6 +10,7 @@ meaning turns them into objects. Only the standard library is needed here.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from .errors import StoreError
@@ -33,6 +34,7 @@ SAMPLE_COLUMNS = (
     "rsrp_dbm",
     "nr_rsrp_dbm",
     "simulated",
+    "near_ceiling",
 )
 BOUNDARY_COLUMNS = ("level", "code", "name", "parent_code", "parent_name", "wkb")
 _SET_COLUMNS = ("id", "name", "source", "vintage", "approximate", "loaded_us", "report")
@@ -131,6 +133,12 @@ def load_boundaries(store: Store, set_id: str, level: str) -> list[dict[str, Any
             (set_id, level),
         )
     )
+
+
+def kept_beside(store: Store, name: str) -> Path:
+    """Give where something that can be made again is kept: in a folder beside the store."""
+    safe = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in name)
+    return store.path.with_name(f"{store.path.name}-kept") / safe
 
 
 def save_result(store: Store, header: Mapping[str, Any], areas: Iterable[Mapping[str, Any]]) -> int:

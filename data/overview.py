@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from .patterns import Pattern, find_patterns
 from .store import Store
 
 if TYPE_CHECKING:
@@ -31,12 +32,23 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Area:
+    """How many samples lie in one square degree, named by its south-western corner."""
+
+    lon: int
+    lat: int
+    measured: int
+    simulated: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     """
     A store in figures.
 
     `bounds` is west, south, east and north in degrees; times are UTC. `rejected` counts rows of
-    foreign files by reason, `files` the files that samples came from.
+    foreign files by reason, `files` the files that samples came from. `areas` are square degrees,
+    those with most samples first; `patterns` what a person should look at before judging.
     """
 
     samples: int
@@ -48,6 +60,8 @@ class Overview:
     counts: tuple[Count, ...]
     rejected: dict[str, int]
     files: int
+    areas: tuple[Area, ...]
+    patterns: tuple[Pattern, ...]
 
 
 def overview(store: Store) -> Overview:
@@ -75,6 +89,8 @@ def overview(store: Store) -> Overview:
         counts=tuple(_counts(tables)),
         rejected={row["reason"]: row["count"] for row in rejected},
         files=tables["source_file"].count,
+        areas=tuple(_areas(tables)),
+        patterns=find_patterns(store),
     )
 
 
@@ -104,6 +120,19 @@ def _counts(tables: "sqlite_utils.Database") -> list[Count]:
             f"SELECT {column} AS value, sum(1 - simulated) AS measured,"
             " sum(simulated) AS simulated FROM sample GROUP BY 1"
             " ORDER BY count(*) DESC, 1"
+        )
+    ]
+
+
+def _areas(tables: "sqlite_utils.Database") -> list[Area]:
+    # SQLite's cast cuts towards zero; south and west of it, a whole degree is missing then.
+    lon, lat = (f"CAST({c} AS INTEGER) - ({c} < CAST({c} AS INTEGER))" for c in ("lon", "lat"))
+    return [
+        Area(**row)
+        for row in tables.query(
+            f"SELECT {lon} AS lon, {lat} AS lat, sum(1 - simulated) AS measured,"
+            " sum(simulated) AS simulated FROM sample WHERE lon IS NOT NULL GROUP BY 1, 2"
+            " ORDER BY count(*) DESC, 1, 2"
         )
     ]
 

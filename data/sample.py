@@ -33,6 +33,7 @@ from .check import (
     read_utc,
     refuse,
 )
+from .reading import Reading as Reading
 from .strict_json import read_object
 
 BODY_VERSION = 1
@@ -161,55 +162,6 @@ class Radio:
         check_optional_number("radio.nr_rsrp_dbm", self.nr_rsrp_dbm, -160, 0)
         check_optional_number("radio.nr_rsrq_db", self.nr_rsrq_db, -50, 30)
         check_optional_number("radio.nr_sinr_db", self.nr_sinr_db, -50, 60)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """
-    What was measured. At least one value; what was not measured is `None`.
-
-    Throughput in Mbit/s (10^6 bit/s) of payload counted at the receiver, times in ms, loss as
-    a ratio 0 to 1, bytes as moved on the connection. `traffic_*_mbps` is what the device's own
-    traffic meter showed while other programs used the link: a floor of what the link carries,
-    never evidence that it is slow, and never judged as a speed test.
-    """
-
-    down_mbps: float | None = None
-    up_mbps: float | None = None
-    rtt_idle_ms: float | None = None
-    rtt_loaded_ms: float | None = None
-    jitter_ms: float | None = None
-    loss_ratio: float | None = None
-    bytes_down: int | None = None
-    bytes_up: int | None = None
-    traffic_down_mbps: float | None = None
-    traffic_up_mbps: float | None = None
-
-    def __post_init__(self) -> None:
-        measured = False
-        for name, low, high in _READING_RANGES:
-            value = getattr(self, name)
-            if value is not None:
-                measured = True
-                check_number(f"reading.{name}", value, low, high)
-        for name in ("bytes_down", "bytes_up"):
-            check_optional_integer(f"reading.{name}", getattr(self, name), 0, 1 << 62)
-        if not measured:
-            refuse("reading", "nothing", "at least one value; without one, leave it out")
-        if self.down_mbps == 0 or self.up_mbps == 0:
-            refuse("reading", "a throughput of 0", "the outcome that says why nothing came")
-
-
-_READING_RANGES = (
-    ("down_mbps", 0.0, 1e6),
-    ("up_mbps", 0.0, 1e6),
-    ("rtt_idle_ms", 0.0, 1e6),
-    ("rtt_loaded_ms", 0.0, 1e6),
-    ("jitter_ms", 0.0, 1e6),
-    ("loss_ratio", 0.0, 1.0),
-    ("traffic_down_mbps", 0.0, 1e6),
-    ("traffic_up_mbps", 0.0, 1e6),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -178,5 +178,40 @@ CREATE VIEW conflict AS
     SELECT probe, seq, count(*) AS bodies FROM sample GROUP BY probe, seq HAVING count(*) > 1;
 """
 
-MIGRATIONS: tuple[str, ...] = (_V1,)
+# What a figure is worth: its interval, whether the instrument was its limit, loss by direction.
+_V2 = """
+ALTER TABLE sample ADD COLUMN down_low_mbps REAL;
+ALTER TABLE sample ADD COLUMN down_high_mbps REAL;
+ALTER TABLE sample ADD COLUMN up_low_mbps REAL;
+ALTER TABLE sample ADD COLUMN up_high_mbps REAL;
+ALTER TABLE sample ADD COLUMN loss_up_ratio REAL;
+ALTER TABLE sample ADD COLUMN loss_down_ratio REAL;
+ALTER TABLE sample ADD COLUMN near_ceiling INTEGER CHECK (near_ceiling IN (0, 1));
+
+CREATE TABLE notice (
+    name TEXT NOT NULL PRIMARY KEY,
+    shown_us INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+DROP VIEW attempts;
+CREATE VIEW attempts AS
+    SELECT
+        s.n,
+        hex(s.id) AS id,
+        strftime('%Y-%m-%dT%H:%M:%SZ', s.started_us / 1000000, 'unixepoch') AS started_at,
+        s.probe, s.seq, s.kind, s.outcome, s.reason, s.duration_s, s.engine, s.server, s.family,
+        s.down_mbps, s.down_low_mbps, s.down_high_mbps, s.up_mbps, s.up_low_mbps, s.up_high_mbps,
+        s.near_ceiling,
+        s.rtt_idle_ms, s.rtt_loaded_ms, s.jitter_ms,
+        s.loss_ratio, s.loss_up_ratio, s.loss_down_ratio,
+        s.bytes_down, s.bytes_up, s.traffic_down_mbps, s.traffic_up_mbps,
+        s.lon, s.lat, s.accuracy_m,
+        s.operator, s.plmn, s.rat, s.nr_evidence, s.cell_id,
+        s.level_dbm, s.rsrp_dbm, s.rsrq_db, s.sinr_db, s.nr_rsrp_dbm,
+        s.tool, f.name AS file, s.line,
+        CASE s.simulated WHEN 1 THEN 'simulated' ELSE 'measured' END AS origin
+    FROM sample AS s LEFT JOIN source_file AS f ON f.sha256 = s.file_sha256;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_V1, _V2)
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -32,7 +32,8 @@ _SAMPLE_COLUMNS = (
     " down_mbps, up_mbps, rtt_idle_ms, rtt_loaded_ms, jitter_ms, loss_ratio, bytes_down, bytes_up,"
     " traffic_down_mbps, traffic_up_mbps, lon, lat, accuracy_m, plmn, operator, rat, nr_evidence,"
     " cell_id, level_dbm, rsrp_dbm, rsrq_db, sinr_db, nr_rsrp_dbm, tool, file_sha256, line,"
-    " simulated"
+    " simulated, down_low_mbps, down_high_mbps, up_low_mbps, up_high_mbps, loss_up_ratio,"
+    " loss_down_ratio, near_ceiling"
 )
 _INSERT_SAMPLE = (
     f"INSERT INTO sample ({_SAMPLE_COLUMNS})"
@@ -131,6 +132,14 @@ class Store:
                 row = (f"p-{secrets.token_hex(8)}",)
                 connection.execute("INSERT INTO vantage VALUES (?, ?)", (*row, now_us()))
         return str(row[0])
+
+    def is_first_notice(self, name: str) -> bool:
+        """Note that a notice is shown to this store's user; tell whether it is new to them."""
+        with self.writing() as connection:
+            done = connection.execute(
+                "INSERT INTO notice VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, now_us())
+            )
+        return done.rowcount == 1
 
     def append(self, samples: Iterable[Sample]) -> list[Sample]:
         """
@@ -319,6 +328,19 @@ def to_row(sample: Sample, body: bytes) -> tuple[Any, ...]:
         source.file_sha256,
         source.line,
         int(sample.simulated),
+        *(
+            (None,) * 7
+            if reading is None
+            else (
+                reading.down_low_mbps,
+                reading.down_high_mbps,
+                reading.up_low_mbps,
+                reading.up_high_mbps,
+                reading.loss_up_ratio,
+                reading.loss_down_ratio,
+                None if reading.near_ceiling is None else int(reading.near_ceiling),
+            )
+        ),
     )
 
 

@@ -94,7 +94,7 @@ def render_page(
     scripts = [leaflet.script, *frame.scripts, *map(_file, SCRIPTS)]
     parts = {
         "language": language(),
-        "policy": _policy(scripts, styles),
+        "policy": content_policy(scripts, styles),
         "title": html.escape(title or translate("Coverage map", language())),
         "styles": "\n".join(f"<style>{_closed(style, 'style')}</style>" for style in styles),
         "map": frame.container,
@@ -230,7 +230,7 @@ class _FrameReader(HTMLParser):
             self.texts[self._inside].append(data.strip())
 
 
-def _policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
+def content_policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
     allowed = " ".join(_hash(_closed(script, "script")) for script in scripts)
     styled = " ".join(_hash(_closed(style, "style")) for style in styles)
     return (

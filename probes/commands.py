@@ -1,7 +1,6 @@
 """Commands that measure: one visit, the far end of one, a simulated campaign."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -22,15 +21,30 @@ from ..console import (
     progress,
 )
 from ..data.words import say
+from .engines.commands import calibrate, engines
+from .options import run_options
+from .server.commands import serve
 
 if TYPE_CHECKING:
     from ..data.sample import Position, Sample
     from ..data.store import Store
-    from .server import MeasurementServer
     from .simulated_area import SimulatedArea
+    from .visits import Plan
+    from .working import UnderLoad
 
 _BATCH_SAMPLES = 5_000
 _HEADERS = ("family", "outcome", "down Mbit/s", "up Mbit/s", "RTT ms", "loaded ms", "loss %", "MB")
+_LOADED_HEADERS = (
+    "direction",
+    "RTT ms",
+    "loaded ms",
+    "p90 ms",
+    "p99 ms",
+    "RPM",
+    "foreign RPM",
+    "self RPM",
+    "confidence",
+)
 
 
 @click.group(cls=Group)
@@ -39,52 +53,19 @@ def probe() -> None:
 
 
 @probe.command()
-@click.option(
-    "--server", "url", required=True, help="The far end: ws://host:port or wss://host:port."
-)
-@click.option(
-    "--family",
-    "families",
-    type=click.Choice(("4", "6")),
-    multiple=True,
-    help="Measure over IPv4 or IPv6 only; give it twice for one after the other.",
-)
-@click.option(
-    "--duration",
-    "duration_s",
-    type=click.FloatRange(0.5, 15),
-    default=10.0,
-    show_default=True,
-    help="Seconds that each direction runs.",
-)
-@click.option(
-    "--max-mb",
-    type=click.IntRange(1, 100_000),
-    default=1_000,
-    show_default=True,
-    help="Data budget of each direction, in megabytes.",
-)
-@click.option(
-    "--allow-private", is_flag=True, help="Also connect to private and loopback addresses."
-)
-@click.option(
-    "--ca",
-    type=click.Path(path_type=Path),
-    help="PEM file of the CA to trust instead of the system's.",
-)
-@click.option("--lon", type=float, help="Where you are: longitude, in degrees east.")
-@click.option("--lat", type=float, help="Where you are: latitude, in degrees north.")
-@click.option(
-    "--accuracy", "accuracy_m", type=float, help="How far off the position may be, in metres."
-)
-@click.option("--operator", help="Whose network it is.")
+@run_options
 @json_option
 @pass_session
 def run(
     session: Session,
-    url: str,
+    url: str | None,
+    country: str | None,
+    locate: str | None,
+    engine_name: str | None,
+    flows: int | None,
     families: tuple[str, ...],
     duration_s: float,
+    within_pct: float,
     max_mb: int,
     allow_private: bool,
     ca: Path | None,
@@ -97,41 +78,30 @@ def run(
     """
     Measure download, upload and latency once, and keep what came of it.
 
-    The far end is a server of ndt7, such as: phusong probe serve. A failed attempt is kept too. A
-    private or loopback address is refused unless you say --allow-private.
+    The far end is a server such as: phusong probe serve. A failed attempt is kept too. A private
+    or loopback address is refused unless you say --allow-private.
     """
     from ..data.sample import Radio
     from .connection import client_context
-    from .interface import Limits, Target
-    from .speed import measure_visit
+    from .interface import Limits
+    from .visits import Plan, far_end, make_engine
 
-    position = _position(lon, lat, accuracy_m)
-    radio = Radio(operator=operator) if operator else None
-    limits = Limits(duration_s=duration_s, max_bytes=max_mb * 1_000_000)
-    targets = [
-        Target.parse(
-            url,
-            family=int(family) if family else None,
-            allow_private=allow_private,
-            ca_file=ca,
-        )
-        for family in families or (None,)
-    ]
+    engine, schemes = make_engine(engine_name, flows)
+    server = far_end(url, country, locate, schemes=schemes, allow_private=allow_private, ca_file=ca)
     client_context(ca)
-    kept: list[Sample] = []
+    plan = Plan(
+        server=server,
+        country=country,
+        families=[int(family) for family in families] or [None],
+        engine=engine,
+        limits=Limits(
+            duration_s=duration_s, max_bytes=max_mb * 1_000_000, width=within_pct / 100 or None
+        ),
+        position=named_position(lon, lat, accuracy_m),
+        radio=Radio(operator=operator) if operator else None,
+    )
     with session.store() as store:
-        name = store.own_probe()
-        for target in targets:
-            sample = measure_visit(
-                target,
-                probe=name,
-                started_at=datetime.now(UTC),
-                limits=limits,
-                position=position,
-                radio=radio,
-                on_phase=lambda phase: note("measuring: {phase}", phase=say(phase)),
-            )
-            kept += _keep(store, sample)
+        kept = _measure(store, plan)
     _show(kept, as_json=as_json)
     if not any(sample.reading for sample in kept):
         raise SystemExit(EXIT_BAD_ANSWER)
@@ -139,42 +109,67 @@ def run(
 
 @probe.command()
 @click.option(
-    "--bind",
-    "hosts",
-    multiple=True,
-    default=("0.0.0.0", "::"),  # noqa: S104 - a measurement server is there to be reached
-    show_default=True,
-    help="Numeric address to listen on; may be given again.",
+    "--server", "url", required=True, help="The far end: ws://host:port or wss://host:port."
 )
 @click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8080,
-    show_default=True,
-    help="Port for TCP and UDP; 0 takes a free one.",
+    "--family", type=click.Choice(("4", "6")), help="Measure over IPv4 or over IPv6 only."
 )
-@click.option("--cert", type=click.Path(path_type=Path), help="PEM certificate, to speak wss.")
-@click.option("--key", type=click.Path(path_type=Path), help="PEM key of the certificate.")
+@click.option(
+    "--max-mb",
+    type=click.IntRange(1, 100_000),
+    default=1_000,
+    show_default=True,
+    help="Data budget of each of the four loads, in megabytes.",
+)
+@click.option(
+    "--allow-private", is_flag=True, help="Also connect to private and loopback addresses."
+)
+@click.option(
+    "--ca",
+    type=click.Path(path_type=Path),
+    help="PEM file of the CA to trust instead of the system's.",
+)
 @json_option
-def serve(
-    hosts: tuple[str, ...], port: int, cert: Path | None, key: Path | None, as_json: bool
+@pass_session
+def responsiveness(
+    session: Session,
+    url: str,
+    family: str | None,
+    max_mb: int,
+    allow_private: bool,
+    ca: Path | None,
+    as_json: bool,
 ) -> None:
     """
-    Be the far end: ndt7 over TCP and an echo over UDP, until Ctrl-C.
+    Measure what a full link does to everything else: round trips under load, and RPM.
 
-    Anyone who reaches the port can measure against it, within limits of time and connections.
+    Each direction is filled twice, for up to half a minute in all, first by four flows that fill
+    any queue. The far end must be: phusong probe serve.
     """
-    import signal
-    import threading
+    from .connection import client_context
+    from .interface import Limits, Target
+    from .working import measure_under_load
 
-    from .server import MeasurementServer
-
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with MeasurementServer(hosts, port, certificate=cert, key=key) as server:
-        _show_listening(server, as_json=as_json)
-        with suppress(KeyboardInterrupt):
-            threading.Event().wait()
-    note("{tests} tests served", tests=server.served)
+    client_context(ca)
+    target = Target.parse(
+        url, family=int(family) if family else None, allow_private=allow_private, ca_file=ca
+    )
+    with session.store() as store:
+        sample, seen = measure_under_load(
+            target,
+            probe=store.own_probe(),
+            started_at=datetime.now(UTC),
+            limits=Limits(max_bytes=max_mb * 1_000_000),
+            on_phase=lambda phase: note("measuring: {phase}", phase=say(phase)),
+        )
+        kept = _keep(store, sample)
+    if as_json:
+        _show(kept, as_json=True)
+    else:
+        print_table([_loaded_row(seen, way) for way in seen.bloat], _LOADED_HEADERS)
+    if sample.reading is None:
+        note("{outcome} ({reason})", outcome=say(sample.outcome.value), reason=sample.reason)
+        raise SystemExit(EXIT_BAD_ANSWER)
 
 
 @probe.command()
@@ -242,7 +237,9 @@ def simulate(
         )
 
 
-def _position(lon: float | None, lat: float | None, accuracy_m: float | None) -> "Position | None":
+def named_position(
+    lon: float | None, lat: float | None, accuracy_m: float | None
+) -> "Position | None":
     from ..data.errors import ConfigError
     from ..data.sample import Position
 
@@ -251,6 +248,27 @@ def _position(lon: float | None, lat: float | None, accuracy_m: float | None) ->
     if lon is None or lat is None:
         raise ConfigError("a position needs both --lon and --lat")
     return Position(lon=lon, lat=lat, accuracy_m=accuracy_m, source="user")
+
+
+def _measure(store: "Store", plan: "Plan") -> "list[Sample]":
+    """Go through a plan; each visit is committed before the next begins."""
+    from .discovery import NOTICE, PUBLISHES, is_public_archive
+    from .engines.ceiling import cache_path, ceiling_of, measure_ceiling
+    from .speed import boot_id
+    from .visits import measure_all
+
+    if (plan.country or is_public_archive(plan.server)) and store.is_first_notice(NOTICE):
+        note(PUBLISHES)
+    kept: list[Sample] = []
+    for sample in measure_all(
+        plan,
+        probe=store.own_probe(),
+        now=lambda: datetime.now(UTC),
+        on_phase=lambda phase: note("measuring: {phase}", phase=say(phase)),
+        ceiling=lambda: ceiling_of(cache_path(), boot_id(), measure_ceiling),
+    ):
+        kept += _keep(store, sample)
+    return kept
 
 
 def _keep(store: "Store", sample: "Sample") -> "list[Sample]":
@@ -292,24 +310,16 @@ def _row(sample: "Sample") -> list[object]:
     ]
 
 
-def _show_listening(server: "MeasurementServer", *, as_json: bool) -> None:
-    places = [
-        {
-            "url": server.url_of(place),
-            "family": place.family,
-            "host": place.host,
-            "port": place.port,
-        }
-        for place in server.listening
+def _loaded_row(seen: "UnderLoad", way: str) -> list[object]:
+    bloat, rpm = seen.bloat[way], seen.responsiveness.get(way)
+    times = (bloat.rtt_idle_ms, bloat.rtt_loaded_ms, bloat.p90_ms, bloat.p99_ms)
+    rates = (rpm.rpm, rpm.foreign_rpm, rpm.loaded_rpm) if rpm else (None,) * 3
+    return [
+        say(way),
+        *(number(each, 1) for each in times),
+        *(number(each, 0) for each in rates),
+        say(rpm.confidence.value) if rpm else None,
     ]
-    if as_json:
-        print_json(places)
-    else:
-        for place in places:
-            click.echo(say("listening on {url} (TCP and UDP)", url=place["url"]))
-        note("Ctrl-C ends it")
-    for host, why in server.unavailable.items():
-        note("not listening on {host}: {why}", host=host, why=why)
 
 
 def _areas(store: "Store", set_id: str | None, level: str | None) -> "list[SimulatedArea]":
@@ -367,3 +377,7 @@ def add_campaign(
             new, duplicate = new + merged.new, duplicate + merged.duplicate
             step(len(batch))
     return name, new, duplicate
+
+
+for command in (engines, calibrate, serve):
+    probe.add_command(command)

@@ -45,8 +45,8 @@ class Deadline:
         return time.monotonic() >= self.at
 
 
-def ready(sock: socket.socket, events: int, seconds: float) -> bool:
-    """Wait until a socket can be read or written, at most so long."""
+def ready(sock: socket.socket | int, events: int, seconds: float) -> bool:
+    """Wait until a socket, or a descriptor, can be read or written, at most so long."""
     poll = select.poll()
     poll.register(sock, events)
     return bool(poll.poll(max(0.0, seconds) * 1000))
@@ -85,7 +85,7 @@ def reach(target: Target, limits: Limits) -> Address:
             open_connection(target, address, Deadline.after(share)).close()
         except ssl.SSLError:
             raise
-        except OSError:
+        except (OSError, AttemptError):
             if position == len(addresses) - 1:
                 raise
         else:
@@ -103,7 +103,11 @@ def open_connection(target: Target, address: Address, deadline: Deadline) -> soc
             sock = context.wrap_socket(
                 sock, server_hostname=target.host, do_handshake_on_connect=False
             )
-            shake_hands(sock, deadline)
+            try:
+                shake_hands(sock, deadline)
+            except TimeoutError:
+                # TCP is open and TLS is silent: often a path that loses full-size packets.
+                raise AttemptError(Outcome.TIMEOUT, "tls_timeout") from None
     except BaseException:
         sock.close()
         raise

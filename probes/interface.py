@@ -9,7 +9,7 @@ what is wrong before anything was tried (a server's address that is no address) 
 import errno
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 from ..data.errors import ConfigError
 from ..data.sample import Outcome
 
-DEFAULT_PORTS = {"ws": 80, "wss": 443}
+DEFAULT_PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443, "iperf3": 5201}
+_WEBSOCKET = ("ws", "wss")
 
 Measured = TypeVar("Measured")
 
@@ -30,7 +31,9 @@ class Target:
 
     `family` is 4 or 6 to force one, None to take what the name gives first. Private and
     loopback addresses are refused unless the user allowed them. `ca_file` replaces the
-    system's certificate authorities; there is no way to switch the check off.
+    system's certificate authorities; there is no way to switch the check off. `paths` are those
+    that a server wants asked for each direction: they may hold access tokens, which are for the
+    server alone and never shown or kept.
     """
 
     host: str
@@ -39,18 +42,24 @@ class Target:
     family: int | None = None
     allow_private: bool = False
     ca_file: Path | None = None
+    paths: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    scheme: str = ""
+    base: str = ""
 
     @classmethod
     def parse(
         cls,
         url: str,
         *,
+        schemes: Sequence[str] = _WEBSOCKET,
         family: int | None = None,
         allow_private: bool = False,
         ca_file: Path | None = None,
     ) -> Self:
         """
-        Read ``ws://host:port`` or ``wss://host:port``.
+        Read ``ws://host:port`` or ``wss://host:port``, or another of an engine's schemes.
+
+        Only ``http`` and ``https`` may have a path: the folder under which their files are.
 
         Raises
         ------
@@ -65,12 +74,15 @@ class Target:
             raise ConfigError(
                 "{url} is no server address: {error}", url=shown, error=error
             ) from None
-        if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+        if parts.scheme not in schemes or not parts.hostname:
             raise ConfigError(
-                "{url} is no server address; write ws://host:port or wss://host:port", url=shown
+                "{url} is no server address; write {forms}",
+                url=shown,
+                forms=", ".join(f"{scheme}://host:port" for scheme in schemes),
             )
         extra = parts.username or parts.password or parts.query or parts.fragment
-        if extra or parts.path not in ("", "/"):
+        base = parts.path.rstrip("/") if parts.scheme in ("http", "https") else ""
+        if extra or parts.path.rstrip("/") != base or not base.isascii() or " " in base:
             raise ConfigError(
                 "{url} says more than a server's address; leave out names, paths and queries",
                 url=shown,
@@ -78,7 +90,9 @@ class Target:
         return cls(
             host=parts.hostname,
             port=port if port is not None else DEFAULT_PORTS[parts.scheme],
-            tls=parts.scheme == "wss",
+            tls=parts.scheme in ("wss", "https"),
+            scheme=parts.scheme,
+            base=base,
             family=family,
             allow_private=allow_private,
             ca_file=ca_file,
@@ -92,7 +106,8 @@ class Target:
     @property
     def url(self) -> str:
         """Give the address as the user would write it."""
-        return f"{'wss' if self.tls else 'ws'}://{self.authority}"
+        scheme = self.scheme or ("wss" if self.tls else "ws")
+        return f"{scheme}://{self.authority}{self.base}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +134,9 @@ class Limits:
     What one direction of a test may cost, in seconds and bytes.
 
     `connect_s` covers name, TCP and TLS together; `handshake_s` the answer's head; `stall_s` how
-    long nothing may arrive; `max_bytes` is the data budget of one direction.
+    long nothing may arrive; `max_bytes` is the data budget of one direction. A direction may end
+    before `duration_s` as soon as half of its 95 % interval is within `width` of its rate; with
+    None it runs to the end.
     """
 
     duration_s: float = 10.0
@@ -127,6 +144,7 @@ class Limits:
     handshake_s: float = 5.0
     stall_s: float = 7.0
     max_bytes: int = 1_000_000_000
+    width: float | None = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,10 +153,16 @@ class Throughput:
     What one direction carried, counted where it was received.
 
     `mbps` is over the window between `start_s` and `end_s` (seconds on the monotonic clock);
-    `bytes_moved` is everything, the ramp included. `record` is what the engine saw.
+    `low_mbps` and `high_mbps` are its 95 % interval, None where the engine cannot tell.
+    `bytes_moved` is everything, the ramp included. `cpu_full` says that this machine, not the
+    link, may have set the pace. `record` is what the engine saw.
     """
 
     mbps: float
+    low_mbps: float | None = None
+    high_mbps: float | None = None
+    rtt_ms: float | None = None
+    cpu_full: bool = False
     bytes_moved: int
     start_s: float
     end_s: float
@@ -156,10 +180,16 @@ class Latency:
 
 
 class Engine(Protocol):
-    """One way to measure throughput."""
+    """
+    One way to measure throughput.
+
+    `times_itself` says that the tool measures the round trip in its own way (`Throughput.rtt_ms`)
+    and that the far end is none to ask for an echo.
+    """
 
     name: str
     version: str
+    times_itself: bool
 
     def download(self, target: Target, address: Address, limits: Limits) -> Throughput:
         """Measure towards us. Raises `AttemptError` or `OSError`."""

@@ -5,53 +5,71 @@ Against a server that offers the UDP echo: numbered questions at fixed intervals
 lost. Against any other server: the time of TCP handshakes, which the kernel repeats after a loss
 without telling, so that loss is then unknown (None), not zero. The record names the method.
 
-`rtt_ms` is the median. `jitter_ms` is the mean absolute difference between the round-trip times
-of neighbouring numbers that were both answered: inter-packet delay variation as in RFC 5481, 4.1,
-over round trips instead of one way. `loss_ratio` is lost over asked.
+`rtt_ms` is the median; the record has the 50th, 90th and 99th percentile. A round trip ends when
+the kernel took the answer in, where it says when (``SO_TIMESTAMPNS``), and the time that the
+server held the question is taken off. `jitter_ms` is the mean absolute difference between the
+round-trip times of neighbouring numbers that were both answered: inter-packet delay variation as
+in RFC 5481, 4.1, over round trips instead of one way. `loss_ratio` is lost over asked; the record
+tells on which way, by the server's count of what it has received.
 """
 
-import json
-import secrets
-import socket
 import statistics
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from types import TracebackType
 from typing import Any, Self
 
 from .connection import (
-    READ,
     Deadline,
-    open_connection,
     open_tcp,
-    read_head,
-    ready,
-    receive_some,
-    send_all,
 )
-from .echo import NONCE_BYTES, OFFER_PATH, TOKEN_BYTES, question, read_answer
-from .engines.ndt7 import USER_AGENT
-from .engines.websocket import parse_head, status_of
+from .echo_session import Echo, ask_echoes
 from .interface import Address, Latency, Limits, Target
 
 JITTER_FORMULA = "mean_abs_ipdv_rfc5481_of_rtt"
 PROBES = 20
 INTERVAL_S = 0.05
 WAIT_S = 1.0
+SHARES = (50, 90, 99)
 _LOADED_INTERVAL_S = 0.02
+# A queue of seconds must be seen; a lost question must not hold a visit up for as long.
+_LOADED_WAIT_S = 3.0
 _FEWEST_TCP = 5
-_MAX_OFFER_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Echo:
-    """One question: when it was sent (monotonic seconds), and its round trip, None if lost."""
+class Loss:
+    """
+    Where questions and answers were lost, in counts.
 
-    sent_s: float
-    rtt_ms: float | None
+    `up_of` are the questions up to the last one answered, `down_of` those of them that reached
+    the server. What was lost after them is in `unplaced`: no count came back to tell the way.
+    The ways are None where the server does not count, or counts what cannot be.
+    """
+
+    asked: int
+    answered: int
+    up: int | None
+    up_of: int
+    down: int | None
+    down_of: int
+    unplaced: int
+
+    def shown(self) -> dict[str, Any]:
+        """Give it as it is kept."""
+        ways: dict[str, Any] = {"loss_up": None, "loss_down": None}
+        if self.up is not None and self.down is not None and self.down_of:
+            ways = {
+                "loss_up": round(self.up / self.up_of, 6),
+                "loss_down": round(self.down / self.down_of, 6),
+                "lost_up": self.up,
+                "lost_down": self.down,
+                "lost_unplaced": self.unplaced,
+            }
+        return {"asked": self.asked, "answered": self.answered} | ways
 
 
 def measure_idle(
@@ -86,6 +104,7 @@ def summarise(echoes: Sequence[Echo], *, method: str) -> Latency:
     """Give median, variation and loss of numbered questions, of which one at least came back."""
     times = [echo.rtt_ms for echo in echoes]
     known = [rtt for rtt in times if rtt is not None]
+    lost = loss_by_way(echoes)
     return Latency(
         rtt_ms=statistics.median(known),
         jitter_ms=jitter_ms(times),
@@ -93,10 +112,42 @@ def summarise(echoes: Sequence[Echo], *, method: str) -> Latency:
         record={
             "method": method,
             "jitter_formula": JITTER_FORMULA,
-            "asked": len(times),
-            "answered": len(known),
+            **lost.shown(),
+            "percentiles_ms": percentiles_ms(known),
             "rtts_ms": [None if rtt is None else round(rtt, 3) for rtt in times],
         },
+    )
+
+
+def percentiles_ms(times: Sequence[float]) -> dict[str, float] | None:
+    """Give p50, p90 and p99, between the nearest two where need be; None without any time."""
+    if not times:
+        return None
+    many = times if len(times) > 1 else [times[0], times[0]]
+    cuts = statistics.quantiles(many, n=100, method="inclusive")
+    return {f"p{share}": round(cuts[share - 1], 3) for share in SHARES}
+
+
+def loss_by_way(echoes: Sequence[Echo]) -> Loss:
+    """
+    Tell lost questions from lost answers.
+
+    Of the questions up to the last one answered, the server had received so many; the others
+    were lost on the way there, and what it answered in vain was lost on the way back.
+    """
+    answered = [number for number, echo in enumerate(echoes) if echo.rtt_ms is not None]
+    counts = [echo.received for echo in echoes if echo.received is not None]
+    sent = answered[-1] + 1 if answered else 0
+    reached = max(counts, default=0)
+    told = len(answered) <= reached <= sent and bool(counts)
+    return Loss(
+        asked=len(echoes),
+        answered=len(answered),
+        up=sent - reached if told else None,
+        up_of=sent,
+        down=reached - len(answered) if told else None,
+        down_of=reached,
+        unplaced=len(echoes) - sent,
     )
 
 
@@ -112,8 +163,28 @@ def jitter_ms(times: Sequence[float | None]) -> float | None:
 
 def loaded_rtt_ms(echoes: Sequence[Echo], start_s: float, end_s: float) -> float | None:
     """Give the median of what was asked between two moments; None where nothing came back."""
-    known = [e.rtt_ms for e in echoes if e.rtt_ms is not None and start_s <= e.sent_s <= end_s]
+    known = [echo.rtt_ms for echo in _between(echoes, start_s, end_s) if echo.rtt_ms is not None]
     return statistics.median(known) if known else None
+
+
+def loaded_record(echoes: Sequence[Echo], start_s: float, end_s: float) -> dict[str, Any]:
+    """Give percentiles, variation and loss of what was asked between two moments, to be kept."""
+    times = [echo.rtt_ms for echo in _between(echoes, start_s, end_s)]
+    known = [rtt for rtt in times if rtt is not None]
+    jitter = jitter_ms(times)
+    return {
+        "asked_in_window": len(times),
+        "answered_in_window": len(known),
+        "percentiles_ms": percentiles_ms(known),
+        "jitter_ms": None if jitter is None else round(jitter, 3),
+        "jitter_formula": JITTER_FORMULA,
+        # The server counts from the first question on, so loss by way is of the whole session.
+        "session": loss_by_way(echoes).shown(),
+    }
+
+
+def _between(echoes: Sequence[Echo], start_s: float, end_s: float) -> list[Echo]:
+    return [echo for echo in echoes if start_s <= echo.sent_s <= end_s]
 
 
 class LoadedEcho:
@@ -138,7 +209,7 @@ class LoadedEcho:
         trace: TracebackType | None,
     ) -> None:
         self._stop.set()
-        self._thread.join(2 * WAIT_S)
+        self._thread.join(2 * _LOADED_WAIT_S)
 
     def _ask(self) -> None:
         try:
@@ -147,75 +218,12 @@ class LoadedEcho:
                 self._token,
                 probes=self._probes,
                 interval_s=_LOADED_INTERVAL_S,
-                wait_s=WAIT_S / 2,
+                wait_s=_LOADED_WAIT_S,
                 stopped=self._stop.is_set,
             )
         except OSError:
             # Loaded latency is extra: without it the visit stands, and its field is None.
             self.echoes = []
-
-
-def ask_echoes(
-    address: Address,
-    token: bytes,
-    *,
-    probes: int,
-    interval_s: float,
-    wait_s: float,
-    stopped: Callable[[], bool] = lambda: False,
-) -> list[Echo]:
-    """Ask at fixed intervals, wait for the last answers, and give all that was asked."""
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    sent: list[float] = []
-    rtts: dict[int, float] = {}
-    with socket.socket(address.socket_family, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(0)
-        sock.connect(address.sockaddr)
-        turn = time.monotonic()
-        while True:
-            now = time.monotonic()
-            asking = len(sent) < probes and not stopped()
-            if asking and now >= turn:
-                turn = now + interval_s
-                sent.append(now)
-                if not _send_question(sock, question(token, nonce, len(sent) - 1)):
-                    break
-                continue
-            until = turn if asking else (sent[-1] if sent else now) + wait_s
-            if not asking and (len(rtts) == len(sent) or now >= until):
-                break
-            if ready(sock, READ, min(until - now, interval_s)) and not _take_answers(
-                sock, nonce, sent, rtts
-            ):
-                break
-    return [Echo(moment, rtts.get(number)) for number, moment in enumerate(sent)]
-
-
-def _send_question(sock: socket.socket, data: bytes) -> bool:
-    """Send one; a full buffer loses it like any other queue. False: nobody listens there."""
-    try:
-        sock.send(data)
-    except BlockingIOError:
-        pass
-    except ConnectionRefusedError:
-        return False
-    return True
-
-
-def _take_answers(
-    sock: socket.socket, nonce: bytes, sent: list[float], rtts: dict[int, float]
-) -> bool:
-    while True:
-        try:
-            data = sock.recv(64)
-        except BlockingIOError:
-            return True
-        except ConnectionRefusedError:
-            return False
-        now = time.monotonic()
-        number = read_answer(data, nonce)
-        if number is not None and number < len(sent):
-            rtts.setdefault(number, (now - sent[number]) * 1000)
 
 
 def _by_handshakes(address: Address, probes: int, limits: Limits) -> Latency:
@@ -242,45 +250,3 @@ def _by_handshakes(address: Address, probes: int, limits: Limits) -> Latency:
     return Latency(
         rtt_ms=shown.rtt_ms, jitter_ms=shown.jitter_ms, loss_ratio=None, record=shown.record
     )
-
-
-def ask_offer(target: Target, address: Address, limits: Limits) -> bytes | None:
-    """
-    Ask a server for its UDP echo.
-
-    Returns
-    -------
-    token
-        What to show with each question; None where the server has no echo, as M-Lab's have
-        none. The echo is at the same address and port number, wherever the answer points.
-    """
-    deadline = Deadline.after(limits.handshake_s)
-    sock = open_connection(target, address, Deadline.after(limits.connect_s))
-    with sock:
-        request = (
-            f"GET {OFFER_PATH} HTTP/1.1\r\nHost: {target.authority}\r\n"
-            f"User-Agent: {USER_AGENT}\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n"
-        )
-        send_all(sock, request.encode("ascii"), deadline)
-        head, body = read_head(sock, deadline)
-        if status_of(head) != 200:
-            return None
-        _, headers = parse_head(head)
-        length = headers.get("content-length", "")
-        if not (length.isascii() and length.isdigit()) or int(length[:9]) > _MAX_OFFER_BYTES:
-            return None
-        while len(body) < int(length):
-            chunk = receive_some(sock, _MAX_OFFER_BYTES, deadline)
-            if not chunk:
-                return None
-            body += chunk
-    return _read_token(body[: int(length)])
-
-
-def _read_token(body: bytes) -> bytes | None:
-    try:
-        offer: Any = json.loads(body)
-        token = bytes.fromhex(offer["token"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return token if len(token) == TOKEN_BYTES else None

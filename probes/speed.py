@@ -9,7 +9,8 @@ stays in `source.record`, which is kept as evidence whatever came of the visit.
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,12 +26,16 @@ from ..data.sample import (
     Sample,
 )
 from .connection import reach
-from .engines.ndt7 import Ndt7
+from .engines.ceiling import Ceiling
+from .engines.registry import default_engine
 from .interface import Address, Engine, Failure, Latency, Limits, Target, Throughput, attempt
-from .latency import LoadedEcho, ask_offer, loaded_rtt_ms, measure_idle
+from .latency import LoadedEcho, loaded_record, loaded_rtt_ms, measure_idle
+from .offer import Offer, ask_offer
 
 PHASES = ("connect", "latency", "download", "upload")
 TOOL = "phusong"
+# Below this no machine that runs us is the limit; above it, what it can do is looked up.
+FAST_MBPS = 200.0
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 T = TypeVar("T")
@@ -47,6 +52,8 @@ def measure_visit(
     engine: Engine | None = None,
     limits: Limits | None = None,
     on_phase: Callable[[str], None] | None = None,
+    ceiling: Callable[[], Ceiling | None] = lambda: None,
+    found_by: Mapping[str, Any] | None = None,
 ) -> Sample:
     """
     Measure once; whatever comes of it is a sample.
@@ -58,15 +65,23 @@ def measure_visit(
     started_at
         The wall clock when this is called, in UTC.
     duration_s
-        How long each direction runs; `limits`, where given, says it instead.
+        How long each direction runs at the most; `limits`, where given, says it instead.
+    engine
+        Without one, multistream where the server offers it, and ndt7 elsewhere.
     on_phase
         Called with the name of each of `PHASES` as it begins.
+    ceiling
+        Asked, after a fast test, what this machine can measure.
+    found_by
+        How the server was found, to be kept with the sample.
     """
     visit = _Visit(
         target,
-        engine or Ndt7(),
+        engine,
         limits or Limits(duration_s=duration_s),
         on_phase or (lambda phase: None),
+        ceiling,
+        dict(found_by or {}),
     )
     mono_ns = time.monotonic_ns()
     failure = attempt(visit.run)
@@ -81,8 +96,8 @@ def measure_visit(
         mono_ns=mono_ns,
         boot_id=boot_id(),
         duration_s=round((time.monotonic_ns() - mono_ns) / 1e9, 4),
-        engine=visit.engine.name,
-        engine_version=visit.engine.version,
+        engine=visit.engine.name if visit.engine else None,
+        engine_version=visit.engine.version if visit.engine else None,
         server=target.url,
         family=visit.address.family if visit.address else target.family,
         reading=None if visit.failure else visit.reading(),
@@ -94,7 +109,13 @@ def measure_visit(
 
 class _Visit:
     def __init__(
-        self, target: Target, engine: Engine, limits: Limits, on_phase: Callable[[str], None]
+        self,
+        target: Target,
+        engine: Engine | None,
+        limits: Limits,
+        on_phase: Callable[[str], None],
+        ceiling: Callable[[], Ceiling | None],
+        found_by: dict[str, Any],
     ) -> None:
         self.target = target
         self.engine = engine
@@ -108,49 +129,74 @@ class _Visit:
         self.down: Throughput | None = None
         self.up: Throughput | None = None
         self.loaded_ms: float | None = None
+        self.ask_ceiling = ceiling
+        self.ceiling: Ceiling | None = None
+        self.found_by = found_by
 
     def run(self) -> None:
         """Go through the phases until one fails."""
-        target, engine, limits = self.target, self.engine, self.limits
+        target, limits = self.target, self.limits
         address = self._do("connect", lambda: reach(target, limits))
         if address is None:
             return
         self.address = address
         self._report(ip=address.ip, family=address.family)
-        offer = attempt(lambda: ask_offer(target, address, limits))
-        if isinstance(offer, Failure):
-            if offer.outcome is Outcome.CANCELLED:
-                self.fail(offer)
-                return
-            self._report(udp_echo_offer=offer.reason)
-        token = offer if isinstance(offer, bytes) else None
-        self.latency = self._do(
-            "latency", lambda: measure_idle(target, address, token, limits=limits)
-        )
-        if self.latency is None:
+        offer = self._offer(address)
+        if self.failure is not None:
             return
-        self._report(**self.latency.record)
-        self._download(address, token if self.latency.loss_ratio is not None else None)
+        self.engine = engine = self.engine or default_engine(offer.max_flows if offer else 0)
+        token = offer.token if offer else None
+        if not engine.times_itself:
+            self.latency = self._do(
+                "latency", lambda: measure_idle(target, address, token, limits=limits)
+            )
+            if self.latency is None:
+                return
+            self._report(**self.latency.record)
+            token = token if self.latency.loss_ratio is not None else None
+        self.down, self.loaded_ms = self._move("download", engine.download, address, token)
         if self.down is None:
             return
-        self.up = self._do("upload", lambda: engine.upload(target, address, limits))
-        if self.up is not None:
-            self._report(**self.up.record)
+        self.up, _ = self._move("upload", engine.upload, address, token)
+        if self.up is not None and max(self.up.mbps, self.down.mbps) > FAST_MBPS:
+            self.ceiling = self.ask_ceiling()
 
-    def _download(self, address: Address, token: bytes | None) -> None:
-        target, engine, limits = self.target, self.engine, self.limits
-        if token is None:
-            self.down = self._do("download", lambda: engine.download(target, address, limits))
-        else:
-            loaded = LoadedEcho(address, token, at_most_s=limits.duration_s + limits.connect_s)
-            with loaded:
-                self.down = self._do("download", lambda: engine.download(target, address, limits))
-            if self.down is not None:
-                self.loaded_ms = loaded_rtt_ms(loaded.echoes, self.down.start_s, self.down.end_s)
-        if self.down is not None:
-            self._report(**self.down.record)
-            if self.loaded_ms is not None:
-                self._report(loaded_method="udp_echo", rtt_loaded_ms=round(self.loaded_ms, 3))
+    def _offer(self, address: Address) -> Offer | None:
+        """Ask what the server offers; a server that does not answer offers nothing."""
+        if self.engine is not None and self.engine.times_itself:
+            return None
+        offer = attempt(lambda: ask_offer(self.target, address, self.limits))
+        if not isinstance(offer, Failure):
+            return offer
+        if offer.outcome is Outcome.CANCELLED:
+            self.fail(offer)
+        self._report(udp_echo_offer=offer.reason)
+        return None
+
+    def _move(
+        self,
+        phase: str,
+        run: Callable[[Target, Address, Limits], Throughput],
+        address: Address,
+        token: bytes | None,
+    ) -> tuple[Throughput | None, float | None]:
+        """Measure one direction; beside it the round trip under its load, on a flow of its own."""
+        target, limits = self.target, self.limits
+        echo: AbstractContextManager[LoadedEcho | None] = nullcontext()
+        if token is not None:
+            echo = LoadedEcho(address, token, at_most_s=limits.duration_s + limits.connect_s)
+        with echo as loaded:
+            moved = self._do(phase, lambda: run(target, address, limits))
+        if moved is None:
+            return None, None
+        self._report(**moved.record)
+        if loaded is None:
+            return moved, None
+        loaded_ms = loaded_rtt_ms(loaded.echoes, moved.start_s, moved.end_s)
+        if loaded_ms is not None:
+            seen = loaded_record(loaded.echoes, moved.start_s, moved.end_s)
+            self._report(loaded_method="udp_echo", rtt_loaded_ms=round(loaded_ms, 3), loaded=seen)
+        return moved, loaded_ms
 
     def _do(self, phase: str, run: Callable[[], T]) -> T | None:
         self.phase = phase
@@ -175,33 +221,71 @@ class _Visit:
 
     def reading(self) -> Reading | None:
         """Give the reading of a visit whose phases all came through."""
-        if self.latency is None or self.down is None or self.up is None:
+        latency, down, up = self.latency, self.down, self.up
+        if down is None or up is None:
             return None
+        lost = latency.record if latency else {}
         return Reading(
-            down_mbps=_figure(self.down.mbps),
-            up_mbps=_figure(self.up.mbps),
-            rtt_idle_ms=_figure(self.latency.rtt_ms),
+            down_mbps=_figure(down.mbps),
+            up_mbps=_figure(up.mbps),
+            rtt_idle_ms=_figure(latency.rtt_ms if latency else down.rtt_ms),
             rtt_loaded_ms=_figure(self.loaded_ms),
-            jitter_ms=_figure(self.latency.jitter_ms),
-            loss_ratio=self.latency.loss_ratio,
-            bytes_down=self.down.bytes_moved,
-            bytes_up=self.up.bytes_moved,
+            jitter_ms=_figure(latency.jitter_ms if latency else None),
+            loss_ratio=latency.loss_ratio if latency else None,
+            bytes_down=down.bytes_moved,
+            bytes_up=up.bytes_moved,
+            down_low_mbps=_figure(down.low_mbps, at_most=down.mbps),
+            down_high_mbps=_figure(down.high_mbps, at_least=down.mbps),
+            up_low_mbps=_figure(up.low_mbps, at_most=up.mbps),
+            up_high_mbps=_figure(up.high_mbps, at_least=up.mbps),
+            loss_up_ratio=lost.get("loss_up"),
+            loss_down_ratio=lost.get("loss_down"),
+            near_ceiling=self.near_ceiling(down, up),
         )
+
+    def near_ceiling(self, down: Throughput, up: Throughput) -> bool:
+        """Tell whether this machine, not the link, may have been the limit."""
+        limit = self.ceiling
+        near = limit is not None and (
+            limit.is_near(down.mbps, "download") or limit.is_near(up.mbps, "upload")
+        )
+        return near or down.cpu_full or up.cpu_full
 
     def record(self) -> str:
         """Give every phase's report as JSON that fits into a sample."""
-        text = json.dumps({"phases": self.reports}, ensure_ascii=True, separators=(",", ":"))
+        seen: dict[str, Any] = {"phases": self.reports}
+        if self.ceiling is not None:
+            seen["ceiling"] = self.ceiling.shown()
+        if self.found_by:
+            seen["found_by"] = self.found_by
+        text = _compact(seen)
         if len(text) > MAX_RECORD_CHARS:
             for report in self.reports:
-                report.pop("points_s_bytes", None)
-                report.pop("rtts_ms", None)
-            text = json.dumps({"phases": self.reports}, ensure_ascii=True, separators=(",", ":"))
+                for bulky in ("series", "rtts_ms", "tcp", "server"):
+                    report.pop(bulky, None)
+            text = _compact(seen)
         return text[:MAX_RECORD_CHARS]
 
 
-def _figure(value: float | None) -> float | None:
-    """Keep the digits that mean something; never round a measured speed to zero."""
-    return None if value is None else float(f"{value:.6g}")
+def _compact(seen: dict[str, Any]) -> str:
+    return json.dumps(seen, ensure_ascii=True, separators=(",", ":"))
+
+
+def _figure(
+    value: float | None, *, at_most: float | None = None, at_least: float | None = None
+) -> float | None:
+    """
+    Keep the digits that mean something; never round a measured speed to zero.
+
+    A bound is rounded as the figure is, so that the figure stays inside its interval.
+    """
+    if value is None:
+        return None
+    if at_most is not None:
+        value = min(value, at_most)
+    if at_least is not None:
+        value = max(value, at_least)
+    return float(f"{value:.6g}")
 
 
 def boot_id() -> str | None:

@@ -108,6 +108,6 @@ def test_every_link_and_picture_inside_the_project_is_there(path: Path) -> None:
 def test_every_command_that_a_document_names_exists(
     path: Path, phusong: Callable[..., object]
 ) -> None:
-    for words in set(re.findall(r"`phusong ((?:[a-z]+ ?)+)", path.read_text("utf-8"))):
+    for words in set(re.findall(r"`phusong ((?:[a-z0-9]+ ?)+)", path.read_text("utf-8"))):
         done = phusong(*words.split(), "--help")
         assert done.code == 0, f"phusong {words}"

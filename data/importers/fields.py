@@ -77,9 +77,14 @@ def read_level(name: str, cell: str, reportable: tuple[float, float]) -> float |
     return value if value is not None and low <= value <= high else None
 
 
-def kbps_to_mbps(kbps: float | None) -> float | None:
-    """Give Mbit/s (10^6 bit/s) for kbit/s (10^3 bit/s)."""
-    return None if kbps is None else kbps / 1000
+def read_plmn(mcc: str, mnc: str) -> str | None:
+    """Join MCC and MNC as wide as the source has them; a network's code has two digits or three."""
+    for name, cell in (("mcc", mcc), ("mnc", mnc)):
+        value = read_whole(name, cell)
+        if value is None or value in FILLERS or value < 0:
+            return None
+    # Written as a number, Viettel's 452-04 is 452 and 4.
+    return mcc + mnc.zfill(2)
 
 
 def _not_a_number(name: str, cell: str) -> RecordError:

@@ -8,7 +8,7 @@ says 5G is the phone's own indicator, beside the level of the LTE anchor.
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,7 @@ from ..check import ascii_safe
 from ..errors import RecordError
 from ..sample import NrEvidence, Rat
 from .fields import RSCP_DBM, RSRP_DBM, RXLEV_DBM, read_level
+from .times import localise
 
 NO_COVERAGE = "NO_COVERAGE"
 
@@ -60,28 +61,15 @@ def read_time(cell: str, zone: ZoneInfo) -> datetime:
 @lru_cache(maxsize=256)
 def _minute(cell: str, zone: ZoneInfo) -> datetime:
     try:
-        local = datetime.strptime(cell, "%Y.%m.%d_%H.%M").replace(tzinfo=zone)
+        local = datetime.strptime(cell, "%Y.%m.%d_%H.%M")
     except ValueError:
         raise RecordError(
-            "Timestamp: {seen} is not in the calendar", reason="bad_time", seen=cell
+            "{field}: {seen} is not in the calendar",
+            reason="bad_time",
+            field="Timestamp",
+            seen=cell,
         ) from None
-    moment = local.astimezone(UTC)
-    if moment.astimezone(zone).replace(tzinfo=None) != local.replace(tzinfo=None):
-        raise RecordError(
-            "Timestamp: {seen} did not happen in {zone}, where clocks were set forward",
-            reason="nonexistent_time",
-            seen=cell,
-            zone=zone.key,
-        )
-    if local.replace(fold=1).utcoffset() != local.utcoffset():
-        raise RecordError(
-            "Timestamp: {seen} happened twice in {zone}, where clocks were set back;"
-            " name a zone of fixed offset for this file, such as Etc/GMT-1",
-            reason="ambiguous_time",
-            seen=cell,
-            zone=zone.key,
-        )
-    return moment
+    return localise("Timestamp", cell, local, zone)
 
 
 def read_rat(name: str, cell: str) -> Rat:

@@ -15,7 +15,6 @@ from .fields import (
     RSRQ_DB,
     SINR_DB,
     is_missing,
-    kbps_to_mbps,
     read_hexadecimal,
     read_identity,
     read_level,
@@ -23,6 +22,7 @@ from .fields import (
 )
 from .gnettrack import evidence_of, read_levels, read_rat, read_time
 from .interface import Importer, Row, read_position
+from .units import kbps_to_mbps
 
 
 class GnettrackCsv(Importer):

@@ -18,7 +18,6 @@ from .fields import (
     RSRQ_DB,
     SINR_DB,
     is_missing,
-    kbps_to_mbps,
     read_identity,
     read_level,
     read_number,
@@ -33,6 +32,7 @@ from .gnettrack import (
     read_time,
 )
 from .interface import Importer, Options, Row, Source, read_position
+from .units import kbps_to_mbps, percent_to_ratio
 
 _NAMES_REMEMBERED = 100
 # The lowest step of Android's 2G and 3G scale, which also stands where no cell is heard.
@@ -207,7 +207,7 @@ def _reading(cells: Mapping[str, str], down: float | None, up: float | None) -> 
         down_mbps=down,
         up_mbps=up,
         rtt_idle_ms=ping,
-        loss_ratio=None if loss is None else loss / 100,
+        loss_ratio=percent_to_ratio(loss),
     )
 
 

@@ -1,8 +1,9 @@
 """What an importer is: a name, the columns it needs, and a row made into a sample."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
@@ -18,12 +19,19 @@ class Options:
 
     `timezone` is where the clock of a log without zones stood; `operator` whose SIM card was in
     the phone, for rows that name no network; `tool` the importer, where it is not to be detected.
+    `at` is when results without a time were measured. `mapping` names what the columns of any
+    table hold (``down_mbps=DL_kbps/1000``), `time_format` how its times are written, and
+    `decimal_comma` that its numbers have one.
     """
 
     tool: str | None = None
     timezone: ZoneInfo | None = None
     operator: str | None = None
     encoding: str = "utf-8"
+    at: datetime | None = None
+    mapping: tuple[str, ...] = ()
+    time_format: str | None = None
+    decimal_comma: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +56,26 @@ class Importer(ABC):
     """
     One kind of file, one object for each file read.
 
-    A subclass is the only place that knows the file's columns, units and fillers.
+    A subclass is the only place that knows the file's columns, units and fillers. `documents` is
+    for files of JSON, whose columns are the paths of their values; `also` names shapes that tell
+    the tool where its results stand only after other lines.
     """
 
     tool: ClassVar[str]
     required: ClassVar[tuple[str, ...]]
     local_time: ClassVar[bool] = False
     surveys: ClassVar[bool] = False
+    documents: ClassVar[bool] = False
+    also: ClassVar[tuple[tuple[str, ...], ...]] = ()
 
     def __init__(self, source: Source, options: Options) -> None:
         self.source = source
         self.options = options
+
+    @classmethod
+    def is_headless(cls, cells: Sequence[str]) -> bool:
+        """Tell whether a table's first line is a row of this tool already, without a header."""
+        return False
 
     @property
     def zone(self) -> ZoneInfo:
@@ -100,7 +117,7 @@ class Importer(ABC):
         )
 
 
-def read_position(lon: str, lat: str) -> Position | None:
+def read_position(lon: str, lat: str, accuracy_m: float | None = None) -> Position | None:
     """Give the position of two cells, or None where neither holds one."""
     lon_value = read_number("position.lon", lon)
     lat_value = read_number("position.lat", lat)
@@ -110,7 +127,7 @@ def read_position(lon: str, lat: str) -> Position | None:
         raise RecordError(
             "position: one of longitude and latitude is missing", reason="half_position"
         )
-    return Position(lon=lon_value, lat=lat_value)
+    return Position(lon=lon_value, lat=lat_value, accuracy_m=accuracy_m)
 
 
 def read_timezone(name: str | None) -> ZoneInfo | None:

@@ -27,11 +27,16 @@ _MARKS = (
 
 
 class Line(NamedTuple):
-    """One line: its number from 1, its text without the line end, and what is wrong with it."""
+    """
+    One line: its number from 1, its text without the line end, and what is wrong with it.
+
+    The last line of a file may have no end: then more may have been meant to stand there.
+    """
 
     number: int
     text: str
     problem: str | None = None
+    has_end: bool = True
 
 
 def read_lines(
@@ -71,7 +76,7 @@ def read_lines(
         except UnicodeDecodeError:
             yield Line(number, _kept(raw, codec), "bad_encoding")
             continue
-        yield Line(number, text.rstrip("\r\n"))
+        yield Line(number, text.rstrip("\r\n"), None, raw.endswith(b"\n"))
 
 
 def refuse_marked(name: str, head: bytes, encoding: str) -> None:

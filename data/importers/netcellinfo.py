@@ -6,28 +6,25 @@ for each export. A repeated row is one measurement written twice and counted as 
 `rating`, `ta`, `speed` and `direction` stay in the raw record.
 """
 
-from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from ..check import ascii_safe
 from ..errors import RecordError
 from ..sample import Kind, Outcome, Radio, Rat, Sample
 from .fields import (
-    FILLERS,
     RSCP_DBM,
     RSRP_DBM,
     RXLEV_DBM,
     read_identity,
     read_level,
+    read_plmn,
     read_whole,
 )
 from .interface import Importer, Row, read_position
+from .times import read_epoch
 
 _RATS = {"GSM": Rat.GSM, "UMTS": Rat.UMTS, "LTE": Rat.LTE}
 _LEVELS = {Rat.GSM: RXLEV_DBM, Rat.UMTS: RSCP_DBM, Rat.LTE: RSRP_DBM}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_YEAR_2000_MS = 946_684_800_000
-_YEAR_2100_MS = 4_102_444_800_000
 
 
 class NetCellInfo(Importer):
@@ -74,11 +71,11 @@ class NetCellInfo(Importer):
             probe=self.source.probe,
             seq=row.line,
             kind=Kind.SIGNAL,
-            started_at=_read_epoch_ms(moment),
+            started_at=read_epoch("measured_at", moment, 1000),
             outcome=Outcome.OK,
             position=read_position(lon, lat),
             radio=Radio(
-                plmn=_read_plmn(mcc, mnc),
+                plmn=read_plmn(mcc, mnc),
                 rat=rat,
                 cell_id=None if identity is None else str(identity),
                 tac=None if area is None else str(area),
@@ -112,27 +109,6 @@ class NetCellInfoMerged(NetCellInfo):
         "pci",
     )
     _names: ClassVar[tuple[str, ...]] = required
-
-
-def _read_epoch_ms(cell: str) -> datetime:
-    value = read_whole("measured_at", cell)
-    if value is None or not _YEAR_2000_MS <= value < _YEAR_2100_MS:
-        raise RecordError(
-            "measured_at: saw {seen}, expected milliseconds since 1970",
-            reason="bad_time",
-            seen=ascii_safe(cell[:60]),
-        )
-    return _EPOCH + timedelta(milliseconds=value)
-
-
-def _read_plmn(mcc: str, mnc: str) -> str | None:
-    """Join MCC and MNC as wide as the source has them; a network's code has two digits or three."""
-    for name, cell in (("mcc", mcc), ("mnc", mnc)):
-        value = read_whole(name, cell)
-        if value is None or value in FILLERS or value < 0:
-            return None
-    # Written as a number, Viettel's 452-04 is 452 and 4.
-    return mcc + mnc.zfill(2)
 
 
 def _read_pci(cell: str) -> int | None:

@@ -8,6 +8,7 @@ sizes are limited before anything is read, and counted again while it is.
 import gzip
 import hashlib
 import io
+import lzma
 import zipfile
 import zlib
 from collections import Counter
@@ -26,16 +27,33 @@ MAX_UNPACKED_BYTES = 16 << 30
 MAX_RATIO = 200
 _ALWAYS_ALLOWED_BYTES = 64 << 20
 _BUFFER_BYTES = 1 << 20
-_DAMAGE = (zlib.error, EOFError, zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError)
+_XZ_MEMORY_BYTES = 256 << 20
+_GZIP = b"\x1f\x8b"
+_XZ = b"\xfd7zXZ\x00"
+_DAMAGE = (
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    zipfile.BadZipFile,
+    RuntimeError,
+    NotImplementedError,
+    OSError,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One readable text: its name for people, and how to open it, as often as needed."""
+    """
+    One readable text: its name for people, and how to open it, as often as needed.
+
+    `path` is where it stands as it is, on disk; `table` the part of a database that is meant.
+    """
 
     name: str
     open: Callable[[], BinaryIO]
     in_archive: bool = False
+    path: Path | None = None
+    table: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +67,7 @@ class Opened:
 @contextmanager
 def open_contents(path: Path) -> Iterator[Opened]:
     """
-    Give what there is to read in a file: plain, gzip or zip, told by its first bytes.
+    Give what there is to read in a file: plain, gzip, xz or zip, told by its first bytes.
 
     Raises
     ------
@@ -57,16 +75,17 @@ def open_contents(path: Path) -> Iterator[Opened]:
         If it is a folder, empty, not a regular file, or an archive that is damaged or too big.
     """
     with _open_plain(path) as file:
-        head = file.read(4)
+        head = file.read(len(_XZ))
     if not head:
         raise RecordError("{file} is empty", reason="empty_file", file=ascii_safe(str(path)))
-    if head == b"PK\x03\x04" or head == b"PK\x05\x06":
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         with _open_zip(path) as archive:
             yield _members(path, archive)
-    elif head.startswith(b"\x1f\x8b"):
-        yield Opened((_gzipped(path),), {})
+    elif head.startswith((_GZIP, _XZ)):
+        yield Opened((_packed(path),), {})
     else:
-        yield Opened((Content(_name(path.name), lambda: _open_plain(path)),), {})
+        name = _name(path.name)
+        yield Opened((Content(name, lambda: _open_plain(path), path=path),), {})
 
 
 def fingerprint(content: Content) -> tuple[str, int]:
@@ -77,6 +96,9 @@ def fingerprint(content: Content) -> tuple[str, int]:
         while block := stream.read(_BUFFER_BYTES):
             digest.update(block)
             size += len(block)
+    if content.table is not None:
+        # Two tables of one file are two sources; line numbers start again in each.
+        digest.update(f"\0{content.table}".encode())
     return digest.hexdigest(), size
 
 
@@ -88,7 +110,7 @@ def size_hint(path: Path) -> int | None:
         if head == b"PK":
             with zipfile.ZipFile(path) as archive:
                 return sum(info.file_size for info in archive.infolist() if not _junk(info))
-        return None if head == b"\x1f\x8b" else path.stat().st_size
+        return None if head in (_GZIP, _XZ[:2]) else path.stat().st_size
     except _DAMAGE:
         return None
 
@@ -111,14 +133,24 @@ def _open_plain(path: Path) -> BinaryIO:
     return path.open("rb", buffering=_BUFFER_BYTES)
 
 
-def _gzipped(path: Path) -> Content:
+def _packed(path: Path) -> Content:
     allowed = max(_ALWAYS_ALLOWED_BYTES, path.stat().st_size * MAX_RATIO)
     name = _name(path.name)
 
     def reopen() -> BinaryIO:
-        return _Unpacked.buffered(gzip.open(path, "rb"), name, min(allowed, MAX_UNPACKED_BYTES))
+        return _unpacked(_open_plain(path), name, min(allowed, MAX_UNPACKED_BYTES))
 
     return Content(name, reopen)
+
+
+def _unpacked(packed: BinaryIO, name: str, allowed: int) -> BinaryIO:
+    """Give a stream of what a stream holds: unpacked if it is gzip or xz, or as it is."""
+    head = packed.peek(len(_XZ))  # type: ignore[attr-defined]
+    if head.startswith(_GZIP):
+        return _Unpacked.buffered(gzip.GzipFile(fileobj=packed), name, allowed)
+    if head.startswith(_XZ):
+        return _Unpacked.buffered(_Xz(packed), name, allowed)
+    return packed
 
 
 @contextmanager
@@ -169,7 +201,8 @@ def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Cont
             inner = archive.open(info)
         except _DAMAGE as error:
             raise _damaged(name, error) from error
-        return _Unpacked.buffered(inner, name, info.file_size)
+        allowed = max(_ALWAYS_ALLOWED_BYTES, info.compress_size * MAX_RATIO)
+        return _unpacked(_Unpacked.buffered(inner, name, info.file_size), name, allowed)
 
     return Content(name, reopen, in_archive=True)
 
@@ -197,17 +230,50 @@ def _damaged(name: str, error: Exception) -> RecordError:
     )
 
 
+class _Xz:
+    """What xz streams hold, one after another; a dictionary larger than ours is refused."""
+
+    def __init__(self, packed: BinaryIO) -> None:
+        self._packed = packed
+        self._decoder = self._fresh()
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        while True:
+            if self._decoder.eof:
+                # Streams may be padded with zeros up to four bytes.
+                self._rest = (self._decoder.unused_data or self._packed.read(1 << 16)).lstrip(b"\0")
+                if not self._rest:
+                    return b""
+                self._decoder = self._fresh()
+            if self._decoder.needs_input and not self._rest:
+                self._rest = self._packed.read(1 << 16)
+                if not self._rest:
+                    raise EOFError("the file ends in the middle of a stream")
+            block = self._decoder.decompress(self._rest, size)
+            self._rest = b""
+            if block:
+                return block
+
+    def close(self) -> None:
+        self._packed.close()
+
+    @staticmethod
+    def _fresh() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES)
+
+
 class _Unpacked(io.RawIOBase):
     """An unpacking stream that gives our errors and stops at its allowance."""
 
-    def __init__(self, inner: IO[bytes] | gzip.GzipFile, name: str, allowed: int) -> None:
+    def __init__(self, inner: IO[bytes] | gzip.GzipFile | _Xz, name: str, allowed: int) -> None:
         self._inner = inner
         self._name = name
         self._allowed = allowed
         self._left = allowed
 
     @classmethod
-    def buffered(cls, inner: IO[bytes] | gzip.GzipFile, name: str, allowed: int) -> BinaryIO:
+    def buffered(cls, inner: IO[bytes] | gzip.GzipFile | _Xz, name: str, allowed: int) -> BinaryIO:
         return io.BufferedReader(cls(inner, name, allowed), _BUFFER_BYTES)
 
     def readable(self) -> bool:

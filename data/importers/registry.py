@@ -11,7 +11,22 @@ from ..errors import ConfigError, RecordError
 from .gnettrack_csv import GnettrackCsv
 from .gnettrack_log import GnettrackLog, GnettrackTest
 from .interface import Importer
+from .iperf3 import Iperf3
+from .librespeed import LibrespeedCliCsv, LibrespeedCliJson, LibrespeedPage
+from .murakami import Murakami
+from .ndt7 import Ndt7Client
 from .netcellinfo import NetCellInfo, NetCellInfoMerged
+from .networksurvey import (
+    NetworkSurveyLte,
+    NetworkSurveyLteTable,
+    NetworkSurveyNr,
+    NetworkSurveyNrTable,
+)
+from .ookla import OoklaCli
+from .opencellid import OpenCellId
+from .rtr import NetMetr, RtrNettest
+from .speedtest_cli import SpeedtestCliCsv, SpeedtestCliJson
+from .tr471 import Tr471
 
 IMPORTERS: tuple[type[Importer], ...] = (
     GnettrackCsv,
@@ -19,6 +34,23 @@ IMPORTERS: tuple[type[Importer], ...] = (
     GnettrackLog,
     NetCellInfo,
     NetCellInfoMerged,
+    OpenCellId,
+    NetworkSurveyLte,
+    NetworkSurveyNr,
+    NetworkSurveyLteTable,
+    NetworkSurveyNrTable,
+    RtrNettest,
+    NetMetr,
+    SpeedtestCliJson,
+    SpeedtestCliCsv,
+    LibrespeedCliJson,
+    LibrespeedCliCsv,
+    LibrespeedPage,
+    OoklaCli,
+    Ndt7Client,
+    Iperf3,
+    Tr471,
+    Murakami,
 )
 
 # Files that stand beside logs, recognised so that nobody looks for what is wrong with them.
@@ -26,6 +58,13 @@ NOT_RECORDS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"EventType", "EventDetails"}), "gnettrack_events"),
     (frozenset({"Event", "Stats"}), "gnettrack_stats"),
 )
+# Averages of many tests: one row of them is no attempt of anybody.
+AGGREGATES: tuple[frozenset[str], ...] = (
+    frozenset({"quadkey", "avg_d_kbps", "avg_u_kbps", "tests"}),
+    frozenset({"radio", "mcc", "net", "area", "cell", "samples"}),
+)
+# What obudpst's server writes of itself.
+_SERVER_STATISTICS = frozenset({"host_name", "data_record_count", "schema_version"})
 
 _SHOWN_COLUMNS = 12
 
@@ -34,9 +73,15 @@ class NotRecordsError(RecordError):
     """The file is known, and holds no measurements."""
 
 
-def detect(name: str, columns: Sequence[str], tool: str | None = None) -> type[Importer]:
+def detect(
+    name: str,
+    shapes: Sequence[Sequence[str]],
+    tool: str | None = None,
+    *,
+    documents: bool = False,
+) -> type[Importer]:
     """
-    Give the importer for a file with these columns.
+    Give the importer for a file with these columns, or for the first of these sets of paths.
 
     Raises
     ------
@@ -47,9 +92,35 @@ def detect(name: str, columns: Sequence[str], tool: str | None = None) -> type[I
     ConfigError
         If there is no importer called `tool`.
     """
-    present = set(columns)
+    sets = [set(columns) for columns in shapes]
     if tool is not None:
-        return _named(name, present, tool)
+        return _named(name, set().union(*sets) if documents else sets[0], tool)
+    candidates = [one for one in IMPORTERS if one.documents is documents]
+    for present in sets:
+        _refuse_known(name, present)
+        for importer in candidates:
+            if any(present.issuperset(wanted) for wanted in (importer.required, *importer.also)):
+                return importer
+    present = sets[0]
+    nearest = max(candidates, key=lambda one: len(present & set(one.required)) / len(one.required))
+    if 2 * len(present & set(nearest.required)) > len(nearest.required):
+        raise _missing(name, nearest, present)
+    raise RecordError(
+        "{file}: its first line names no format known here; it holds the columns {columns}; known"
+        " are {tools} (--tool); a table of anything else is read by --map",
+        reason="unknown_format",
+        file=name,
+        columns=_shown(shapes[0]),
+        tools=", ".join(one.tool for one in IMPORTERS),
+    )
+
+
+def find_headless(cells: Sequence[str]) -> type[Importer] | None:
+    """Give the importer of a table that begins with a row at once, by that row."""
+    return next((one for one in IMPORTERS if one.is_headless(cells)), None)
+
+
+def _refuse_known(name: str, present: set[str]) -> None:
     for marks, reason in NOT_RECORDS:
         if marks <= present:
             raise NotRecordsError(
@@ -58,20 +129,18 @@ def detect(name: str, columns: Sequence[str], tool: str | None = None) -> type[I
                 reason=reason,
                 file=name,
             )
-    for importer in IMPORTERS:
-        if present.issuperset(importer.required):
-            return importer
-    nearest = max(IMPORTERS, key=lambda one: len(present & set(one.required)) / len(one.required))
-    if 2 * len(present & set(nearest.required)) > len(nearest.required):
-        raise _missing(name, nearest, present)
-    raise RecordError(
-        "{file}: its first line names no format known here; it holds the columns {columns}; known"
-        " are {tools} (--tool)",
-        reason="unknown_format",
-        file=name,
-        columns=_shown(columns),
-        tools=", ".join(one.tool for one in IMPORTERS),
-    )
+    if any(marks <= present for marks in AGGREGATES):
+        raise NotRecordsError(
+            "{file} holds averages of many tests, no single attempts; nothing of it was read",
+            reason="aggregates",
+            file=name,
+        )
+    if present >= _SERVER_STATISTICS:
+        raise NotRecordsError(
+            "{file} holds statistics of a server, no results of a client",
+            reason="server_statistics",
+            file=name,
+        )
 
 
 def _named(name: str, present: set[str], tool: str) -> type[Importer]:

@@ -9,15 +9,19 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ..errors import RecordError
 from ..sample import Sample
 from ..store import Rejected, Store
+from .columnmap import ColumnMap, read_map
+from .documents import Documents
 from .interface import Importer, Options, Row, Source
+from .layout import Layout, read_content, read_layouts, shapes_of
 from .openers import Content, fingerprint, open_contents
-from .registry import NotRecordsError, detect
-from .table import BadRow, Header, read_header, read_rows
+from .registry import NotRecordsError, detect, find_headless
+from .table import BadRow, Header
 
 BATCH_ROWS = 2_000
 MAX_KEPT_CHARS = 10_000
@@ -74,8 +78,9 @@ class ImportReport:
 @dataclass(frozen=True, slots=True)
 class _Chosen:
     content: Content
-    header: Header
+    layout: Layout
     importer: type[Importer]
+    make: Callable[[Source, Options], Importer]
 
 
 def check_files(paths: Sequence[Path], options: Options) -> None:
@@ -133,18 +138,45 @@ def _choose(contents: tuple[Content, ...], options: Options, report: ImportRepor
     chosen = []
     for content in contents:
         try:
-            header = read_header(content, options.encoding)
-            importer = detect(content.name, header.columns, options.tool)
+            layouts = read_layouts(content, options.encoding)
         except RecordError as error:
-            # A file that was named is refused; what merely lies beside logs is set aside.
-            if not (content.in_archive or isinstance(error, NotRecordsError)):
+            if not content.in_archive:
                 raise
             report.skipped.append(Skipped(content.name, error))
             continue
-        if importer.local_time:
-            _ = importer(Source(content.name, "", ""), options).zone
-        chosen.append(_Chosen(content, header, importer))
+        for part, layout in layouts:
+            try:
+                one = _choose_one(part, layout, options)
+            except RecordError as error:
+                # A file that was named is refused; what merely lies beside logs is set aside.
+                aside = part.in_archive or part.table or isinstance(error, NotRecordsError)
+                if not aside:
+                    raise
+                report.skipped.append(Skipped(part.name, error))
+                continue
+            if one.importer.local_time:
+                _ = one.make(Source(part.name, "", ""), options).zone
+            chosen.append(one)
     return chosen
+
+
+def _choose_one(content: Content, layout: Layout, options: Options) -> _Chosen:
+    shapes = shapes_of(layout)
+    if options.mapping:
+        if isinstance(layout, Documents):
+            raise RecordError(
+                "{file} holds JSON; --map is for tables", reason="not_a_table", file=content.name
+            )
+        terms = read_map(options.mapping, shapes[0])
+        return _Chosen(content, layout, ColumnMap, partial(ColumnMap, terms=terms))
+    if isinstance(layout, Header) and options.tool is None:
+        headless = find_headless(layout.columns)
+        if headless is not None:
+            header = Header(layout.line - 1, layout.delimiter, headless.required)
+            return _Chosen(content, header, headless, headless)
+    is_documents = isinstance(layout, Documents)
+    importer = detect(content.name, shapes, options.tool, documents=is_documents)
+    return _Chosen(content, layout, importer, importer)
 
 
 def _import_content(
@@ -154,16 +186,16 @@ def _import_content(
     sha256, size = fingerprint(content)
     tool = chosen.importer.tool
     source = Source(content.name, sha256, f"{tool}-{sha256[:16]}")
-    importer = chosen.importer(source, options)
+    importer = chosen.make(source, options)
     report = FileReport(content.name, tool, sha256)
     if importer.surveys:
-        for row in read_rows(content, chosen.header, options.encoding, size):
+        for row in read_content(content, chosen.layout, options.encoding, size):
             if isinstance(row, Row):
                 importer.survey(row)
     store.add_source_file(sha256=sha256, name=content.name, tool=tool)
     seen: set[bytes] = set()
     told = 0
-    for batch in _batches(read_rows(content, chosen.header, options.encoding, size)):
+    for batch in _batches(read_content(content, chosen.layout, options.encoding, size)):
         samples: list[Sample] = []
         rejected: list[Rejected] = []
         for row in batch:

@@ -39,7 +39,7 @@ class BadRow:
 
 def read_header(content: Content, encoding: str) -> Header:
     """
-    Read a table's header: its first line that is not empty.
+    Read a table's header: its first line that is neither empty nor a comment.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def read_header(content: Content, encoding: str) -> Header:
                     line=line.number,
                     problem=_PROBLEMS[line.problem],
                 )
-            if line.text.strip():
+            if line.text.strip() and not _is_comment(line.text):
                 return _parse_header(content.name, line)
     raise RecordError("{file} is empty", reason="empty_file", file=content.name)
 
@@ -78,7 +78,7 @@ def read_rows(
             if line.number <= header.line:
                 continue
             if line.problem is not None:
-                yield BadRow(line.number, _problem(line), line.text)
+                yield BadRow(line.number, line_problem(line), line.text)
                 continue
             if not line.text or line.text.isspace():
                 continue
@@ -89,6 +89,8 @@ def read_rows(
                 continue
             if tuple(cells[:width]) == columns:
                 yield BadRow(line.number, _repeated(), line.text)
+            elif len(cells) < width and not line.has_end:
+                yield BadRow(line.number, _torn(len(cells), width), line.text)
             elif len(cells) < width or any(cells[width:]):
                 yield BadRow(line.number, _miscounted(len(cells), width), line.text)
             else:
@@ -128,6 +130,11 @@ def _parse_header(name: str, line: Line) -> Header:
     return Header(line.number, delimiter, tuple(columns))
 
 
+def _is_comment(text: str) -> bool:
+    # Network Survey writes "# CSV Version=0.5.0" above its header; a header itself has cells.
+    return text.startswith("#") and not any(delimiter in text for delimiter in _DELIMITERS)
+
+
 def _cut(text: str, delimiter: str) -> list[str]:
     if '"' not in text:
         return [cell.strip() for cell in text.split(delimiter)]
@@ -135,7 +142,8 @@ def _cut(text: str, delimiter: str) -> list[str]:
     return [cell.strip() for cell in cells]
 
 
-def _problem(line: Line) -> RecordError:
+def line_problem(line: Line) -> RecordError:
+    """Say what is wrong with a line that cannot be read."""
     reason = str(line.problem)
     return RecordError("{problem}", reason=reason, problem=_PROBLEMS[reason])
 
@@ -148,6 +156,15 @@ def _unquoted(error: csv.Error) -> RecordError:
 
 def _repeated() -> RecordError:
     return RecordError("the header stands here again", reason="repeated_header")
+
+
+def _torn(seen: int, expected: int) -> RecordError:
+    return RecordError(
+        "the file ends in the middle of this row, after {seen} of {expected} cells",
+        reason="torn_last_line",
+        seen=seen,
+        expected=expected,
+    )
 
 
 def _miscounted(seen: int, expected: int) -> RecordError:

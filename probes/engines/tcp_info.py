@@ -14,11 +14,13 @@ from dataclasses import dataclass
 # include/uapi/linux/tcp.h, from tcpi_state to tcpi_bytes_retrans; later fields only lengthen it.
 _STRUCT = struct.Struct("=8B 24I 4Q 6I 4Q 2I 2Q")
 _ASKED_BYTES = 512
+# IPv4 or IPv6, then TCP with timestamps; what a whole segment costs beside its payload.
+_HEADER_BYTES = {4: 52, 6: 72}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TcpInfo:
-    """Counters in bytes, times in microseconds, both since the connection began."""
+    """Counters in bytes and segments, times in microseconds, since the connection began."""
 
     rtt_us: int
     rttvar_us: int
@@ -31,6 +33,19 @@ class TcpInfo:
     bytes_sent: int
     bytes_retrans: int
     total_retrans: int
+    mss_bytes: int = 0
+    rcv_mss_bytes: int = 0
+    path_mtu_bytes: int = 0
+    cwnd_segments: int = 0
+    pacing_rate_bytes_per_s: int = 0
+    segments_out: int = 0
+    segments_in: int = 0
+    rcv_rtt_us: int = 0
+
+    def wire_bytes(self, family: int) -> int:
+        """Give about what both directions cost at the IP layer, retransmissions included."""
+        headers = (self.segments_out + self.segments_in) * _HEADER_BYTES[family]
+        return self.bytes_received + self.bytes_sent + headers
 
 
 def read(sock: socket.socket) -> TcpInfo | None:
@@ -62,4 +77,34 @@ def parse(data: bytes) -> TcpInfo | None:
         bytes_sent=counters[16],
         bytes_retrans=counters[17],
         total_retrans=words[23],
+        mss_bytes=words[2],
+        rcv_mss_bytes=words[3],
+        path_mtu_bytes=words[13],
+        cwnd_segments=words[18],
+        pacing_rate_bytes_per_s=counters[0],
+        segments_out=counters[4],
+        segments_in=counters[5],
+        rcv_rtt_us=words[21],
     )
+
+
+def congestion_control(sock: socket.socket) -> str | None:
+    """Give the name of a connection's congestion control; None where the system has none."""
+    option = getattr(socket, "TCP_CONGESTION", None)
+    if option is None:
+        return None
+    try:
+        name = sock.getsockopt(socket.IPPROTO_TCP, option, 16)
+    except OSError:
+        return None
+    return name.rstrip(b"\0").decode("ascii", "replace")
+
+
+def prefer_congestion_control(sock: socket.socket, name: str) -> None:
+    """Ask for a congestion control; where the system has or allows it not, its own stays."""
+    option = getattr(socket, "TCP_CONGESTION", None)
+    if option is not None:
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, option, name.encode("ascii"))
+        except OSError:
+            return

@@ -2,9 +2,10 @@
 The part of WebSocket (RFC 6455) that a speed test needs, and nothing beyond it.
 
 The bytes of binary messages are counted and thrown away; text and control frames are kept,
-and both are bounded. Fragmented messages, extensions, reserved bits, lengths written in
-more bytes than they need and frames masked the wrong way round end the connection: a measuring
-peer needs none of them, and each is a way to make a parser work for nothing.
+and both are bounded, whether a message comes whole or in fragments. Extensions, reserved bits,
+lengths written in more bytes than they need and frames masked the wrong way round end the
+connection: a measuring peer needs none of them, and each is a way to make a parser work for
+nothing.
 """
 
 import base64
@@ -78,13 +79,17 @@ class FrameDecoder:
 
     `payload_left` bytes of a binary message are still to come: their reader may drop them
     unseen and report them with `skip`. `binary_bytes` counts binary payload, `other_bytes`
-    everything else: headers, text, control frames.
+    everything else: headers, text, control frames. A message in fragments obeys the limits of a
+    whole one.
     """
 
     def __init__(self, *, masked: bool, max_binary_bytes: int = MAX_BINARY_BYTES) -> None:
         self._masked = masked
         self._max_binary_bytes = max_binary_bytes
         self._buffer = bytearray()
+        self._unfinished: Opcode | None = None
+        self._unfinished_bytes = 0
+        self._unfinished_text = b""
         self.payload_left = 0
         self.binary_bytes = 0
         self.other_bytes = 0
@@ -119,34 +124,44 @@ class FrameDecoder:
         return messages
 
     def _next_frame(self) -> Message | None:
-        """Read one header, and the payload too unless it is binary; None: not all here yet."""
+        """
+        Read one header, and the payload too unless it is binary; None: not all here yet.
+
+        What is no message by itself (binary, or text that goes on) comes as an empty binary one.
+        """
         read = self._read_header()
         if read is None:
             return None
-        opcode, head_bytes, size = read
-        if opcode is Opcode.BINARY:
-            del self._buffer[:head_bytes]
-            self.other_bytes += head_bytes
-            self.payload_left = size
-            return Message(opcode, b"")
-        if len(self._buffer) < head_bytes + size:
+        opcode, final, head_bytes, size = read
+        if opcode is not Opcode.BINARY and len(self._buffer) < head_bytes + size:
             return None
-        payload = bytes(self._buffer[head_bytes : head_bytes + size])
+        taken = head_bytes if opcode is Opcode.BINARY else head_bytes + size
+        payload = bytes(self._buffer[head_bytes:taken])
         if self._masked:
             payload = apply_mask(payload, bytes(self._buffer[head_bytes - 4 : head_bytes]))
-        del self._buffer[: head_bytes + size]
-        self.other_bytes += head_bytes + size
-        return Message(opcode, payload)
+        del self._buffer[:taken]
+        self.other_bytes += taken
+        if opcode >= Opcode.CLOSE:
+            return Message(opcode, payload)
+        if opcode is Opcode.BINARY:
+            self.payload_left = size
+        text = self._unfinished_text + payload
+        self._unfinished = None if final else opcode
+        self._unfinished_bytes = 0 if final else self._unfinished_bytes + size
+        self._unfinished_text = b"" if final else text
+        whole_text = opcode is Opcode.TEXT and final
+        return Message(opcode, text) if whole_text else Message(Opcode.BINARY, b"")
 
-    def _read_header(self) -> tuple[Opcode, int, int] | None:
-        """Give a frame's kind, the length of its header and of its payload."""
+    def _read_header(self) -> tuple[Opcode, bool, int, int] | None:
+        """Give a frame's kind, whether it ends a message, the length of header and payload."""
         if len(self._buffer) < 2:
             return None
         opcode = self._check_first(self._buffer[0], self._buffer[1])
+        final = bool(self._buffer[0] & 0x80)
         size = self._buffer[1] & 0x7F
         extra = {126: 2, 127: 8}.get(size, 0)
         head_bytes = 2 + extra + (4 if self._masked else 0)
-        if opcode >= Opcode.CLOSE and size > MAX_CONTROL_BYTES:
+        if opcode >= Opcode.CLOSE and (size > MAX_CONTROL_BYTES or not final):
             raise _broken("long_control_frame")
         if len(self._buffer) < head_bytes:
             return None
@@ -154,17 +169,21 @@ class FrameDecoder:
             size = int.from_bytes(self._buffer[2 : 2 + extra], "big")
             if size < (126 if extra == 2 else 1 << 16):
                 raise _broken("bad_frame_length")
-        if size > (self._max_binary_bytes if opcode is Opcode.BINARY else MAX_TEXT_BYTES):
+        limit = self._max_binary_bytes if opcode is Opcode.BINARY else MAX_TEXT_BYTES
+        if size > limit:
             raise _broken("oversized_frame")
-        return opcode, head_bytes, size
+        if opcode < Opcode.CLOSE and self._unfinished_bytes + size > limit:
+            raise _broken("oversized_message")
+        return opcode, final, head_bytes, size
 
     def _check_first(self, first: int, second: int) -> Opcode:
         if first & 0x70:
             raise _broken("reserved_bits")
-        if not first & 0x80 or not first & 0x0F:
-            raise _broken("fragmented_frame")
+        kind = first & 0x0F
+        if kind < Opcode.CLOSE and (kind == 0) != (self._unfinished is not None):
+            raise _broken("misplaced_fragment")
         try:
-            opcode = Opcode(first & 0x0F)
+            opcode = self._unfinished if kind == 0 and self._unfinished else Opcode(kind)
         except ValueError:
             raise _broken("unknown_frame") from None
         if bool(second & 0x80) != self._masked:
@@ -248,12 +267,7 @@ def check_response(head: bytes, *, key: str, subprotocol: str) -> None:
     """
     status = status_of(head)
     _, headers = parse_head(head)
-    if 300 <= status < 400:
-        raise _broken("redirected", to=one_line(headers.get("location", "")))
-    if status == 204 or status >= 400:
-        raise AttemptError(Outcome.SERVER_ERROR, f"http_{status}")
-    if status != 101:
-        raise _broken(f"http_{status}")
+    refuse_other_answers(status, headers, promised=101)
     if not asks_upgrade(headers):
         raise _broken("no_upgrade")
     if headers.get("sec-websocket-accept") != accept_key(key):
@@ -262,6 +276,36 @@ def check_response(head: bytes, *, key: str, subprotocol: str) -> None:
         raise _broken("wrong_subprotocol")
     if "sec-websocket-extensions" in headers:
         raise _broken("unasked_extension")
+
+
+def is_page(headers: Mapping[str, str]) -> bool:
+    """Tell whether an answer is a page for a person."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower() == "text/html"
+
+
+def refuse_other_answers(status: int, headers: Mapping[str, str], *, promised: int) -> None:
+    """
+    Refuse every answer but the promised one; a redirect is never followed.
+
+    Raises
+    ------
+    AttemptError
+        `captive_portal` for a page or a redirect to one where a test was asked for: what a
+        hotel's or an operator's sign-in gives instead of the far end.
+    """
+    if status == promised:
+        return
+    if status == 511 or (is_page(headers) and status < 400):
+        raise _broken("captive_portal", status=status)
+    if 300 <= status < 400:
+        # Only where to, not the path: it may hold what is for one browser alone.
+        where = one_line(headers.get("location", "")).split("/")
+        raise _broken("redirected", to="/".join(where[:3]))
+    if status == 204 or status >= 400:
+        wait = headers.get("retry-after", "")
+        after = {"retry_after_s": int(wait)} if wait.isascii() and wait.isdigit() else {}
+        raise AttemptError(Outcome.SERVER_ERROR, f"http_{status}", **after)
+    raise _broken(f"http_{status}")
 
 
 def status_of(head: bytes) -> int:

@@ -1,80 +1,54 @@
 """
-The measurement server: listeners, threads, limits.
+The measurement server: listeners, threads, and the way of a connection through it.
 
 A thread a connection, because the data path spends its time in system calls that let other
 threads run. Whatever a client does, it holds one thread for a bounded time: the head has a
-deadline, a test has a longest time and ends when nothing moves, and connections are counted in
-all and by address before anything is read.
+deadline, a transfer has a longest time and ends when nothing moves, a connection has a longest
+life, and places are counted in all and by client before anything is read (`places`).
 """
 
-import contextlib
-import errno
-import json
 import secrets
 import socket
 import ssl
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from ipaddress import ip_address
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ...data.errors import ConfigError, ProbeError
-from ..connection import READ, Deadline, read_head, ready, send_all, shake_hands
-from ..echo import answer, new_token
-from ..engines.flow import Flow
-from ..engines.ndt7 import SUBPROTOCOL
-from ..engines.websocket import upgrade_response
-from ..interface import AttemptError, one_line
-from .ndt7 import FinishedTest, run_test
-from .requests import RefusedError, Request, plain_answer, read_request
+from ...data.errors import ConfigError
+from ..connection import Deadline, send_all, shake_hands
+from ..echo import receive_stamped, stamp_arrivals
+from ..interface import AttemptError
+from .echoing import EchoDesk
+from .exchange import ANSWER_S, Exchange, FinishedTest, Hub, linger, read_head
+from .ledger import Ledger
+from .limits import ServerLimits
+from .listeners import Bell, ListenError, Listeners, Listening, check_numeric, listen
+from .metrics import Metrics
+from .places import Places
+from .receipts import Signer
+from .requests import Answer, RefusedError, read_request
+from .routes import METRICS_ROUTES, ROUTES, Route, find_route
 
 LOOPBACK = ("127.0.0.1", "::1")
-_POLL_S = 0.2
-_PORT_TRIES = 20
-_KEPT_TESTS = 1000
-_ANSWER_S = 2.0
-_LINGER_BYTES = 1 << 16
+_RETRY_S = 0.02
 _CLOSE_S = 3.0
-
-
-class ListenError(ProbeError):
-    """The server cannot listen where it was told to."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerLimits:
-    """What clients may take. `runtime_s` is a test's length, `max_runtime_s` bounds it."""
-
-    runtime_s: float = 10.0
-    max_runtime_s: float = 15.0
-    idle_s: float = 7.0
-    head_s: float = 5.0
-    max_head_bytes: int = 16_384
-    connections: int = 128
-    connections_per_address: int = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """Where a listener is."""
-
-    family: int
-    host: str
-    port: int
+_LEAVING_S = 1.0
+_MOST_LEAVING = 256
+_DATAGRAM_BYTES = 64
 
 
 class MeasurementServer:
     """
-    Serve ndt7 and the UDP echo: ``with MeasurementServer() as server: server.url(4)``.
+    Be the far end of every engine: ``with MeasurementServer() as server: server.url(4)``.
 
     `listening` tells where; `unavailable` tells which addresses could not be listened on, and
-    why, where others could. `finished` holds the last tests as the server counted them, `served`
-    is how many there were.
+    why, where others could. `finished` holds the last flows of tests as the server counted them,
+    `served` is how many there were.
 
     Parameters
     ----------
@@ -83,14 +57,19 @@ class MeasurementServer:
     port
         0 takes one that is free, the same for all addresses, TCP and UDP.
     certificate, key
-        PEM files; with them the server speaks ``wss`` only.
+        PEM files; with them the server speaks TLS only.
+    signing_key
+        File of the key that receipts are signed with, made if it is not there.
+    metrics_bind
+        Address and port on which the counters are told, to whoever reaches it; without it
+        they are told on the measurement port, to this machine only.
 
     Raises
     ------
     ListenError
         From ``with``, if no address can be listened on.
     ConfigError
-        If certificate and key cannot be used.
+        If certificate and key, or the signing key, cannot be used.
     """
 
     def __init__(
@@ -101,29 +80,49 @@ class MeasurementServer:
         certificate: Path | None = None,
         key: Path | None = None,
         limits: ServerLimits | None = None,
+        signing_key: Path | None = None,
+        metrics_bind: tuple[str, int] | None = None,
     ) -> None:
-        for host in hosts:
-            _check_numeric(host)
-        self.listening: tuple[Listening, ...] = ()
-        self.unavailable: dict[str, str] = {}
-        self.finished: deque[FinishedTest] = deque(maxlen=_KEPT_TESTS)
-        self.served = 0
+        for host in (*hosts, *(metrics_bind[:1] if metrics_bind else ())):
+            check_numeric(host)
         self._hosts = tuple(hosts)
         self._port = port
-        self._limits = limits or ServerLimits()
+        self._metrics_bind = metrics_bind
         self._tls = _server_context(certificate, key)
-        self._secret = secrets.token_bytes(32)
-        self._sockets: list[socket.socket] = []
-        self._open: dict[socket.socket, str] = {}
-        self._lock = threading.Lock()
-        self._stopping = threading.Event()
+        limits = limits or ServerLimits()
+        self.metrics = Metrics()
+        self._hub = Hub(
+            limits=limits,
+            places=Places(limits),
+            ledger=Ledger(limits.max_test_bytes),
+            metrics=self.metrics,
+            signer=Signer(signing_key),
+            secret=secrets.token_bytes(32),
+            tls=self._tls is not None,
+            metrics_apart=metrics_bind is not None,
+        )
+        places = self._hub.places
+        self.metrics.watch(connections=lambda: places.open, tests=lambda: places.tests)
+        self._bell = Bell()
+        self._listeners = Listeners()
+        self._metrics_listeners = Listeners()
         self._threads: set[threading.Thread] = set()
 
     def __enter__(self) -> Self:
-        self._listen()
-        for sock in self._sockets:
-            stream = sock.type == socket.SOCK_STREAM
-            self._start(self._accept if stream else self._echo, sock)
+        self._listeners = listen(self._hosts, self._port)
+        try:
+            if self._metrics_bind is not None:
+                host, port = self._metrics_bind
+                self._metrics_listeners = listen((host,), port, udp=False)
+        except BaseException:
+            self._listeners.close()
+            raise
+        for sock in self._listeners.streams:
+            self._start(partial(self._accept, sock, ROUTES, self._tls))
+        for sock in self._listeners.datagrams:
+            self._start(partial(self._echo, sock))
+        for sock in self._metrics_listeners.streams:
+            self._start(partial(self._accept, sock, METRICS_ROUTES, None))
         return self
 
     def __exit__(
@@ -134,6 +133,41 @@ class MeasurementServer:
     ) -> None:
         self.close()
 
+    @property
+    def listening(self) -> tuple[Listening, ...]:
+        """Tell where the server listens."""
+        return self._listeners.places
+
+    @property
+    def metrics_at(self) -> Listening | None:
+        """Tell where the counters are told, where that is a port of their own."""
+        return next(iter(self._metrics_listeners.places), None)
+
+    @property
+    def unavailable(self) -> dict[str, str]:
+        """Tell which addresses could not be listened on, and why."""
+        return self._listeners.unavailable
+
+    @property
+    def finished(self) -> deque[FinishedTest]:
+        """Give the last flows of tests."""
+        return self._hub.finished
+
+    @property
+    def served(self) -> int:
+        """Give the number of flows of tests that have ended."""
+        return int(self.metrics.value("phusong_tests_total"))
+
+    @property
+    def busy(self) -> int:
+        """Give the number of connections open now."""
+        return self._hub.places.open
+
+    @property
+    def public_key(self) -> str | None:
+        """Give the PEM text of the key that receipts are checked with."""
+        return self._hub.signer.public_key
+
     def url(self, family: int) -> str:
         """Give the address that a probe of a family connects to."""
         for place in self.listening:
@@ -141,190 +175,151 @@ class MeasurementServer:
                 return self.url_of(place)
         raise ListenError("the server does not listen on IPv{family}", family=family)
 
-    def url_of(self, place: Listening) -> str:
+    def url_of(self, place: Listening, scheme: str | None = None) -> str:
         """Give the address of one listener."""
         host = f"[{place.host}]" if place.family == 6 else place.host
-        return f"{'wss' if self._tls else 'ws'}://{host}:{place.port}"
-
-    @property
-    def busy(self) -> int:
-        """Give the number of connections open now."""
-        with self._lock:
-            return len(self._open)
+        return f"{scheme or ('wss' if self._tls else 'ws')}://{host}:{place.port}"
 
     def close(self) -> None:
         """Stop listening, end running tests, and wait for the threads."""
-        self._stopping.set()
-        with self._lock:
-            connections = list(self._open)
-        for sock in connections:
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        self._hub.stopping.set()
+        self._bell.ring()
+        self._hub.places.close()
         deadline = Deadline.after(_CLOSE_S)
         for thread in list(self._threads):
             thread.join(deadline.left())
-        for sock in self._sockets:
-            sock.close()
+        self._listeners.close()
+        self._metrics_listeners.close()
+        self._bell.close()
 
-    def _listen(self) -> None:
-        """Take one port for every address; on a free choice that is half taken, choose again."""
-        for _ in range(_PORT_TRIES):
-            self.unavailable.clear()
-            port = self._port
-            for host in self._hosts:
-                try:
-                    port = self._listen_on(host, port)
-                except OSError as error:
-                    self.unavailable[host] = error.strerror or str(error)
-                    if error.errno == errno.EADDRINUSE and not self._port:
-                        break
-            else:
-                break
-            self._forget_listeners()
-        if not self._sockets:
-            host, why = next(iter(self.unavailable.items()), ("", "no address given"))
-            raise ListenError(
-                "cannot listen on {host} port {port}: {why}; choose another (--bind, --port)",
-                host=one_line(host),
-                port=self._port,
-                why=why,
-            )
-
-    def _forget_listeners(self) -> None:
-        for sock in self._sockets:
-            sock.close()
-        self._sockets, self.listening = [], ()
-
-    def _listen_on(self, host: str, port: int) -> int:
-        family = 6 if ":" in host else 4
-        made: list[socket.socket] = []
-        try:
-            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-                sock = socket.socket(socket.AF_INET6 if family == 6 else socket.AF_INET, kind)
-                made.append(sock)
-                if kind == socket.SOCK_STREAM:
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if family == 6:
-                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                sock.bind((host, port))
-                port = int(sock.getsockname()[1])
-                sock.settimeout(0)
-            made[0].listen(128)
-        except BaseException:
-            for sock in made:
-                sock.close()
-            raise
-        self._sockets += made
-        self.listening += (Listening(family, host, port),)
-        return port
-
-    def _start(self, work: Callable[..., None], sock: socket.socket, *rest: str) -> None:
+    def _start(self, work: Callable[[], None]) -> None:
         def run() -> None:
             try:
-                work(sock, *rest)
+                work()
             finally:
                 self._threads.discard(thread)
 
         thread = threading.Thread(target=run, daemon=True, name="measurement-server")
         self._threads.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:
+            self._threads.discard(thread)
+            raise
 
-    def _accept(self, listener: socket.socket) -> None:
-        while not self._stopping.is_set():
-            if not ready(listener, READ, _POLL_S):
+    def _accept(
+        self, listener: socket.socket, routes: Mapping[str, Route], tls: ssl.SSLContext | None
+    ) -> None:
+        leaving: deque[tuple[float, socket.socket]] = deque()
+        while not self._hub.stopping.is_set():
+            _close_left(leaving)
+            if not self._bell.ready(listener, _LEAVING_S if leaving else None):
                 continue
             try:
                 sock, peer = listener.accept()
             except OSError:
                 # The client has gone again, or there are no descriptors left just now.
-                self._stopping.wait(_POLL_S / 10)
+                self._hub.stopping.wait(_RETRY_S)
                 continue
             ip = str(peer[0])
-            if self._admit(sock, ip):
-                try:
-                    self._start(self._serve, sock, ip)
-                except RuntimeError:
-                    self._release(sock)
-            else:
-                sock.close()
+            admission = self._hub.places.admit(sock, ip)
+            if admission.reason:
+                outcome = "replaced" if admission.admitted else "refused"
+                reason = f"{admission.reason}_{outcome}"
+                self.metrics.add("phusong_refused_total", reason=reason)
+            if not admission.admitted:
+                self._turn_away(sock, plain=tls is None)
+                leaving.append((time.monotonic(), sock))
+                continue
+            try:
+                self._start(partial(self._serve, sock, ip, routes, tls))
+            except RuntimeError:
+                self._hub.places.release(sock)
+        for _, sock in leaving:
+            sock.close()
 
-    def _admit(self, sock: socket.socket, ip: str) -> bool:
-        with self._lock:
-            if len(self._open) >= self._limits.connections or self._stopping.is_set():
-                return False
-            if Counter(self._open.values())[ip] >= self._limits.connections_per_address:
-                return False
-            self._open[sock] = ip
-            return True
+    def _turn_away(self, sock: socket.socket, *, plain: bool) -> None:
+        """Say that there is no place, without waiting for what the client has to say."""
+        try:
+            sock.settimeout(0)
+            if plain:
+                headers = {"Retry-After": str(self._hub.limits.retry_after_s)}
+                sock.send(Answer(status=503, headers=headers).bytes(keep=False))
+            sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            return
 
-    def _release(self, sock: socket.socket) -> None:
-        with self._lock:
-            self._open.pop(sock, None)
-        sock.close()
-
-    def _serve(self, raw: socket.socket, ip: str) -> None:
+    def _serve(
+        self,
+        raw: socket.socket,
+        ip: str,
+        routes: Mapping[str, Route],
+        tls: ssl.SSLContext | None,
+    ) -> None:
         sock = raw
+        limits, places = self._hub.limits, self._hub.places
         try:
             raw.settimeout(0)
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            deadline = Deadline.after(self._limits.head_s)
-            if self._tls is not None:
-                sock = self._tls.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
-                with self._lock:
-                    self._open[sock] = self._open.pop(raw)
+            life = Deadline.after(limits.connection_s)
+            deadline = Deadline.after(limits.head_s)
+            if tls is not None:
+                sock = tls.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
+                places.replace(raw, sock)
                 shake_hands(sock, deadline)
-            head, rest = read_head(sock, deadline, max_bytes=self._limits.max_head_bytes)
-            self._answer(sock, ip, head, rest)
+            rest = b""
+            for _ in range(limits.requests_per_connection):
+                read = read_head(sock, rest, deadline, max_bytes=limits.max_head_bytes)
+                if read is None or not places.works(sock):
+                    return
+                left = self._answer(sock, ip, routes, *read)
+                if left is None or life.passed():
+                    return
+                rest = left
+                places.waits(sock)
+                deadline = Deadline(min(life.at, time.monotonic() + limits.keep_alive_s))
         except (AttemptError, OSError):
             # A client that breaks off or breaks the rules is its own affair; others go on.
             pass
         finally:
-            self._release(sock)
+            places.release(sock)
 
-    def _answer(self, sock: socket.socket, ip: str, head: bytes, rest: bytes) -> None:
-        deadline = Deadline.after(_ANSWER_S)
+    def _answer(
+        self,
+        sock: socket.socket,
+        ip: str,
+        routes: Mapping[str, Route],
+        head: bytes,
+        rest: bytes,
+    ) -> bytes | None:
+        """Answer a request; give what has come after it, None if the connection has to end."""
         try:
             request = read_request(head)
+            exchange = Exchange(self._hub, sock, ip, request, rest)
+            find_route(routes, request).handle(exchange)
         except RefusedError as error:
-            send_all(sock, plain_answer(error.status), deadline)
-            _linger(sock, deadline)
-            return
-        if request.wants == "echo":
-            token = new_token(self._secret, ip, time.monotonic()).hex()
-            body = json.dumps({"token": token}).encode("ascii")
-            send_all(sock, plain_answer(200, body, "application/json"), deadline)
-            _linger(sock, deadline)
-            return
-        send_all(sock, upgrade_response(request.key, SUBPROTOCOL), deadline)
-        self._test(sock, request, rest)
-
-    def _test(self, sock: socket.socket, request: Request, rest: bytes) -> None:
-        identity = {
-            "Client": _endpoint(sock.getpeername()),
-            "Server": _endpoint(sock.getsockname()),
-            "UUID": secrets.token_hex(8),
-        }
-        limits = self._limits
-        test = run_test(
-            Flow(sock, masks=False, rest=rest),
-            direction=request.wants,
-            identity=identity,
-            runtime_s=min(limits.runtime_s, limits.max_runtime_s),
-            idle_s=limits.idle_s,
-            max_bytes=request.max_bytes,
-            stopping=self._stopping.is_set,
-        )
-        with self._lock:
-            self.finished.append(test)
-            self.served += 1
+            self.metrics.add("phusong_answers_total", status=str(error.status))
+            answer = Answer(status=error.status, headers=error.headers)
+            send_all(sock, answer.bytes(keep=False), Deadline.after(ANSWER_S))
+        else:
+            if exchange.keep:
+                return exchange.rest
+            if exchange.parted:
+                return None
+        # Whoever only has to read its answer makes room for who comes.
+        self._hub.places.waits(sock)
+        linger(sock, Deadline.after(ANSWER_S))
+        return None
 
     def _echo(self, sock: socket.socket) -> None:
-        while not self._stopping.is_set():
-            if not ready(sock, READ, _POLL_S):
+        desk = EchoDesk(self._hub.secret, self.metrics)
+        stamp_arrivals(sock)
+        while not self._hub.stopping.is_set():
+            if not self._bell.ready(sock):
                 continue
             try:
-                data, peer = sock.recvfrom(64)
-                reply = answer(data, str(peer[0]), self._secret, time.monotonic())
+                data, peer, arrived_ns = receive_stamped(sock, _DATAGRAM_BYTES)
+                reply = desk.reply(data, str(peer[0]), arrived_ns)
                 if reply is not None:
                     sock.sendto(reply, peer)
             except OSError:
@@ -332,31 +327,12 @@ class MeasurementServer:
                 continue
 
 
-def _check_numeric(host: str) -> None:
-    try:
-        ip_address(host)
-    except ValueError:
-        raise ConfigError("{host} is no numeric address (--bind)", host=one_line(host)) from None
-
-
-def _endpoint(name: tuple[object, ...]) -> str:
-    host = str(name[0])
-    return f"[{host}]:{name[1]}" if ":" in host else f"{host}:{name[1]}"
-
-
-def _linger(sock: socket.socket, deadline: Deadline) -> None:
-    """Let the client read the answer: closing with unread bytes would reset it away."""
-    with contextlib.suppress(OSError):
-        socket.socket.shutdown(sock, socket.SHUT_WR)
-    taken = 0
-    while taken < _LINGER_BYTES and ready(sock, READ, deadline.left()):
-        try:
-            chunk = sock.recv(4096)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            continue
-        if not chunk:
-            return
-        taken += len(chunk)
+def _close_left(leaving: deque[tuple[float, socket.socket]]) -> None:
+    """Close those that were turned away and have had time to read why, and the oldest of many."""
+    while leaving and (
+        len(leaving) > _MOST_LEAVING or time.monotonic() - leaving[0][0] > _LEAVING_S
+    ):
+        leaving.popleft()[1].close()
 
 
 def _server_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:

@@ -43,6 +43,8 @@ def squares(tmp_path: Path) -> Path:
 
 
 def signal(n: int, lon: float, *, served: bool = True, simulated: bool = False) -> Sample:
+    """Make a record; those of a drive lie all over a square of 0.1 degrees, a place each."""
+    row, column = divmod(37 * n % 81, 9)
     radio = Radio(plmn="45204", operator="Viettel", rat=Rat.LTE) if served else None
     return Sample(
         probe="car",
@@ -50,7 +52,7 @@ def signal(n: int, lon: float, *, served: bool = True, simulated: bool = False) 
         kind=Kind.SIGNAL,
         started_at=datetime(2026, 7, 1, 3, tzinfo=UTC),
         outcome=Outcome.OK if served else Outcome.NO_SIGNAL,
-        position=Position(lon=lon + 0.004 * (n % 20), lat=21.001 + 0.004 * (n // 20)),
+        position=Position(lon=lon + 0.011 * column, lat=21.001 + 0.011 * row),
         radio=radio,
         source=Provenance(tool="test"),
         simulated=simulated,

@@ -34,7 +34,7 @@ def communes() -> Areas:
 
 def judged(chunks: list[dict[str, Any]], areas: Areas, rule: str, **options: Any) -> Result:
     values = {"homes": {}, "software": "phusong test", "computed_at": datetime.now(UTC), **options}
-    return compute(chunks, areas, [load_rule(rule)], **values)[0]
+    return compute(chunks, [areas], [load_rule(rule)], **values)[0]
 
 
 def row(result: Result, code: str, operator: str = "any") -> AreaSummary:
@@ -44,10 +44,10 @@ def row(result: Result, code: str, operator: str = "any") -> AreaSummary:
 
 
 def walked(count: int, **change: Any) -> list[dict[str, Any]]:
-    """Attempts at places about 400 m apart, so that each is a place of its own."""
+    """Attempts at places a kilometre apart, all over the western commune."""
     return [
-        {"lon": 105.801 + 0.004 * (n % 20), "lat": 21.001 + 0.004 * (n // 20), **change}
-        for n in range(count)
+        {"lon": 105.801 + 0.011 * column, "lat": 21.001 + 0.011 * row, **change}
+        for row, column in (divmod(37 * n % 81, 9) for n in range(count))
     ]
 
 

@@ -7,6 +7,7 @@ from phusong.coverage.interval import (
     clopper_pearson,
     effective_places,
     incomplete_beta,
+    order_statistics,
     quantile,
     wilson,
 )
@@ -79,3 +80,12 @@ def test_effective_places_are_at_least_one_and_all_of_them_at_the_ends() -> None
     assert effective_places(Spread(2, 1.0, 1.0)) == 1.0
     assert effective_places(Spread(30, 30.0, 30.0)) == 30.0
     assert effective_places(Spread(30, 0.0, 0.0)) == 30.0
+
+
+@pytest.mark.parametrize(
+    ("n", "ranks"), [(5, None), (6, (1, 6)), (10, (2, 9)), (20, (6, 15)), (50, (18, 33))]
+)
+def test_the_median_lies_between_the_published_order_statistics(
+    n: int, ranks: tuple[int, int] | None
+) -> None:
+    assert order_statistics(n, 0.95) == ranks

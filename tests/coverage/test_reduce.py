@@ -55,6 +55,7 @@ attempts = st.fixed_dictionaries(
         "accuracy_m": st.sampled_from([5.0, 500.0, None]),
         "rsrp_dbm": st.none(),
         "nr_rsrp_dbm": st.none(),
+        "near_ceiling": st.sampled_from([None, 0, 1]),
         "started_us": st.integers(0, 10 * DAY_US),
         "simulated": st.integers(0, 1),
     }

@@ -146,5 +146,22 @@ def test_latency_alone_may_be_answered_by_a_latency_test(judged: Callable[..., s
     assert judged(rule, kind="latency", rtt_idle_ms=50.1) == "failure"
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"near_ceiling": 1, "down_mbps": 4.0}, "instrument_ceiling"),
+        ({"near_ceiling": 1, "down_mbps": 5.0}, "success"),
+        ({"near_ceiling": 0, "down_mbps": 4.0}, "failure"),
+        ({"near_ceiling": None, "down_mbps": 4.0}, "failure"),
+        ({"near_ceiling": 1, "rat": "3G", "down_mbps": 4.0}, "failure"),
+        ({"near_ceiling": 1, "outcome": "timeout"}, "failure"),
+    ],
+)
+def test_a_slow_figure_of_a_slow_instrument_is_no_evidence_of_a_slow_network(
+    judged: Callable[..., str], change: dict[str, Any], expected: str
+) -> None:
+    assert judged("vn-4g", **change) == expected
+
+
 def test_every_reason_has_its_words() -> None:
     assert set(REASON_TEXTS) == {reason.label for reason in Reason} - {"trial"}

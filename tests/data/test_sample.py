@@ -75,6 +75,36 @@ def test_a_throughput_of_zero_is_not_a_reading(name: str) -> None:
         Reading(**{name: 0.0})
 
 
+def test_a_speed_lies_in_its_interval() -> None:
+    assert Reading(up_mbps=5.0, up_low_mbps=4.9, up_high_mbps=5.1).up_low_mbps == 4.9
+    for values in (
+        {"down_low_mbps": 4.0, "down_high_mbps": 6.0},
+        {"down_mbps": 5.0, "down_low_mbps": 4.0},
+        {"down_mbps": 5.0, "down_low_mbps": 5.1, "down_high_mbps": 6.0},
+        {"down_mbps": 5.0, "down_low_mbps": 4.0, "down_high_mbps": 4.5},
+    ):
+        with pytest.raises(RecordError, match=r"reading\.down_mbps"):
+            Reading(**values)
+
+
+def test_a_mark_of_the_ceiling_is_true_or_false_and_no_measurement() -> None:
+    assert Reading(down_mbps=5.0, near_ceiling=True).near_ceiling is True
+    with pytest.raises(RecordError, match="near_ceiling"):
+        Reading(down_mbps=5.0, near_ceiling=1)
+    with pytest.raises(RecordError, match="at least one value"):
+        Reading(near_ceiling=True)
+
+
+def test_evidence_from_before_intervals_were_kept_is_read_as_ever() -> None:
+    body = (
+        b'{"v":1,"probe":"p","seq":1,"kind":"speed","ts":"2026-07-01T03:00:00.000000Z",'
+        b'"outcome":"ok","reading":{"down_mbps":5.5,"loss_ratio":0.0},"source":{"tool":"phusong"}}'
+    )
+    sample = Sample.from_body(body)
+    assert sample.reading == Reading(down_mbps=5.5, loss_ratio=0.0)
+    assert sample.body() == body
+
+
 def test_an_empty_reading_is_refused() -> None:
     with pytest.raises(RecordError, match="at least one value"):
         Reading()

@@ -18,7 +18,7 @@ import pytest
 from phusong.data import opening, schema
 from phusong.data.errors import RecordError, StoreError
 from phusong.data.opening import split_statements
-from phusong.data.sample import Kind, Outcome, Sample, sample_id
+from phusong.data.sample import Kind, Outcome, Reading, Sample, sample_id
 from phusong.data.store import Merged, Rejected, Store
 
 MakeSample = Callable[..., Sample]
@@ -454,6 +454,31 @@ def test_an_older_store_is_brought_forward_and_keeps_its_samples(
     with Store.open(path) as store:
         assert store.connection.execute("SELECT weather FROM sample").fetchall() == [(None,)]
         assert store.connection.execute("PRAGMA user_version").fetchone()[0] == len(steps)
+
+
+def test_a_store_of_the_first_schema_is_read_and_written_on(
+    tmp_path: Path, make_sample: MakeSample
+) -> None:
+    path = tmp_path / "first.db"
+    with sqlite3.connect(path) as first:
+        first.executescript(schema.MIGRATIONS[0])
+        first.execute(
+            "INSERT INTO sample (n, id, probe, seq, kind, started_us, outcome, down_mbps, tool,"
+            " simulated) VALUES (1, zeroblob(32), 'old', 1, 'speed', 0, 'ok', 5.0, 'phusong', 0)"
+        )
+        first.execute("INSERT INTO evidence VALUES (1, '{}')")
+        first.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        first.execute("PRAGMA user_version = 1")
+    first.close()
+    reading = Reading(
+        down_mbps=9.0, down_low_mbps=8.5, down_high_mbps=9.5, loss_up_ratio=0.5, near_ceiling=True
+    )
+    with Store.open(path) as store:
+        store.merge([make_sample(kind=Kind.SPEED, reading=reading)])
+        rows = store.connection.execute(
+            "SELECT down_mbps, down_low_mbps, loss_up_ratio, near_ceiling FROM attempts ORDER BY n"
+        ).fetchall()
+    assert rows == [(5.0, None, None, None), (9.0, 8.5, 0.5, 1)]
 
 
 def test_a_migration_that_fails_leaves_the_older_store(

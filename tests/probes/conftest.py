@@ -10,12 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from phusong.probes.engines.ndt7 import SUBPROTOCOL
+from phusong.probes.engines.ceiling import Ceiling, cache_path, keep_ceiling
+from phusong.probes.engines.ndt7 import SUBPROTOCOL, VERSION
 from phusong.probes.engines.websocket import upgrade_response
 from phusong.probes.interface import Limits, Target
-from phusong.probes.server import MeasurementServer, ServerLimits
+from phusong.probes.server.limits import ServerLimits
+from phusong.probes.server.service import MeasurementServer
+from phusong.probes.speed import boot_id
 
 QUICK = Limits(duration_s=0.6, connect_s=1.0, handshake_s=0.6, stall_s=0.4)
+
+
+@pytest.fixture(autouse=True)
+def known_ceiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test use this machine's own cache, or take its time to measure the machine."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    ceiling = Ceiling(down_mbps=1e6, up_mbps=1e6, version=VERSION, boot_id=boot_id())
+    keep_ceiling(cache_path(), ceiling)
 
 
 @pytest.fixture

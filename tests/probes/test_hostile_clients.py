@@ -4,20 +4,20 @@ import json
 import re
 import socket
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from phusong.data.errors import ConfigError
 from phusong.probes.connection import reach
-from phusong.probes.echo import QUESTION_BYTES, question
 from phusong.probes.engines.ndt7 import SUBPROTOCOL, Ndt7
 from phusong.probes.engines.websocket import Opcode, frame, header, new_key, upgrade_request
 from phusong.probes.interface import Limits, Target
-from phusong.probes.latency import ask_offer
-from phusong.probes.server import ListenError, MeasurementServer, ServerLimits
+from phusong.probes.server.limits import ServerLimits, source_of
+from phusong.probes.server.listeners import ListenError
+from phusong.probes.server.service import MeasurementServer
 
 from .conftest import read_head
 
@@ -73,7 +73,7 @@ def wait_idle(server: MeasurementServer, seconds: float = 4) -> None:
         (GOOD.replace(b"Host: x\r\n", b""), 400),
         (GOOD.replace(b"HTTP/1.1", b"HTTP/9"), 400),
         (b"\x16\x03\x01\x02\x00\x01\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 404),
+        (b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", 404),
     ],
 )
 def test_a_request_that_is_no_test_gets_a_status(
@@ -132,7 +132,12 @@ def _is_open(sock: socket.socket) -> bool:
 
 BAD_FRAMES = {
     "unmasked": (frame(Opcode.TEXT, b"{}", masked=False), "wrong_masking"),
-    "fragmented": (b"\x02\x81abcdx", "fragmented_frame"),
+    "a fragment of nothing": (b"\x80\x81abcdx", "misplaced_fragment"),
+    "a message inside another": (b"\x02\x81abcdx\x82\x81abcdx", "misplaced_fragment"),
+    "oversized in fragments": (
+        b"\x02" + header(Opcode.BINARY, 1 << 24, b"abcd")[1:] + bytes(1 << 24) + b"\x00\x81abcdx",
+        "oversized_message",
+    ),
     "oversized": (header(Opcode.BINARY, (1 << 24) + 1, b"abcd"), "oversized_frame"),
     "reserved": (b"\xf2\x81abcdx", "reserved_bits"),
 }
@@ -209,39 +214,27 @@ def test_early_exit_ends_a_download_at_its_megabytes() -> None:
         assert 250e6 <= server.finished[-1].sent_bytes < 255e6
 
 
-def test_the_echo_answers_only_a_token_and_never_with_more(
-    server: MeasurementServer, target: Callable[[int], Target]
-) -> None:
-    far = target(4)
-    token = ask_offer(far, reach(far, SHORT), SHORT)
-    assert token is not None
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(0.2)
-        sock.connect((far.host, far.port))
-        good = question(token, b"nonce678", 7)
-        for bad in (
-            b"",
-            b"x",
-            b"x" * 1400,
-            bytes(QUESTION_BYTES),
-            question(bytes(16), b"n" * 8, 7),
-        ):
-            sock.send(bad)
-        with pytest.raises(TimeoutError):
-            sock.recv(100)
-        sock.send(good)
-        assert len(sock.recv(100)) < len(good)
+def test_a_message_in_fragments_is_counted_like_a_whole_one(server: MeasurementServer) -> None:
+    # Two parts with a ping between them, then the last one (RFC 6455, 5.4).
+    parts = b"\x02\xfe\x03\xe8abcd" + bytes(1000)
+    parts += frame(Opcode.PING, b"still there", masked=True)
+    parts += b"\x00\xfe\x03\xe8abcd" + bytes(1000) + b"\x80\x80abcd"
+    with connect(server) as sock:
+        sock.sendall(GOOD)
+        read_head(sock)
+        sock.sendall(parts + frame(Opcode.CLOSE, b"\x03\xe8", masked=True))
+        wait_idle(server)
+    assert (server.finished[-1].received_bytes, server.finished[-1].ended) == (2000, "close")
 
 
-def test_a_token_of_another_address_is_worth_nothing() -> None:
-    from phusong.probes.echo import TOKEN_LIFE_S, answer, new_token
-
-    secret = b"s" * 32
-    asked = question(new_token(secret, "192.0.2.1", 1000), b"nonce678", 7)
-    assert answer(asked, "192.0.2.1", secret, 1000 + TOKEN_LIFE_S) is not None
-    assert answer(asked, "192.0.2.2", secret, 1000) is None
-    assert answer(asked, "192.0.2.1", secret, 1000 + 2 * TOKEN_LIFE_S) is None
-    assert answer(asked, "192.0.2.1", b"t" * 32, 1000) is None
+def test_work_for_nothing_is_cut_off(server: MeasurementServer) -> None:
+    flood = frame(Opcode.PING, b"x" * 125, masked=True) * 10_000
+    with connect(server) as sock:
+        sock.sendall(GOOD)
+        read_head(sock)
+        assert sends_until_cut_off(sock, flood, seconds=4)
+    wait_idle(server)
+    assert server.finished[-1].ended in ("overhead", "time")
 
 
 def test_closing_ends_running_tests_at_once() -> None:
@@ -282,11 +275,74 @@ def test_a_name_is_no_address_to_listen_on() -> None:
         MeasurementServer(("localhost",))
 
 
-def test_slow_connections_do_not_hold_up_a_test() -> None:
-    limits = ServerLimits(runtime_s=1, connections=100, connections_per_address=100)
+def test_connections_that_say_nothing_keep_nobody_out() -> None:
+    limits = ServerLimits(
+        runtime_s=1, connections=40, connections_per_address=20, head_s=60, tests=10
+    )
     with MeasurementServer(("127.0.0.1",), limits=limits) as server, ExitStack() as stack:
-        for _ in range(60):
-            stack.enter_context(connect(server)).sendall(b"GET /n")
-        started = time.monotonic()
+        for number in range(100):
+            place = (f"127.0.0.{2 + number % 10}", 0)
+            address = ("127.0.0.1", server.listening[0].port)
+            slow = stack.enter_context(socket.create_connection(address, 5, place))
+            slow.sendall(b"GET /n")
         assert works(server)
-        assert time.monotonic() - started < 2
+        assert server.busy <= 40
+        assert server.metrics.value("phusong_refused_total", reason="server_full_replaced") >= 60
+        assert server.metrics.value("phusong_refused_total", reason="server_full_refused") == 0
+
+
+def test_a_neighbour_behind_the_same_address_is_not_kept_out() -> None:
+    limits = ServerLimits(runtime_s=1, connections_per_address=8, head_s=60)
+    with MeasurementServer(("127.0.0.1",), limits=limits) as server, ExitStack() as stack:
+        for _ in range(50):
+            stack.enter_context(connect(server)).sendall(b"GET /n")
+        assert works(server)
+
+
+def test_who_is_turned_away_is_told_when_to_come_back() -> None:
+    limits = ServerLimits(connections_per_address=2, retry_after_s=7)
+    with MeasurementServer(("127.0.0.1",), limits=limits) as server, ExitStack() as stack:
+        for _ in range(2):
+            running = stack.enter_context(connect(server))
+            running.sendall(b"GET /phusong/v1/download HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert running.recv(12) == b"HTTP/1.1 200"
+        seen = ask(server, b"GET /phusong/v1/small HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert seen.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nRetry-After: 7\r\n" in seen
+        refused = server.metrics.value("phusong_refused_total", reason="address_full_refused")
+        assert refused == 1
+
+
+def test_when_all_tests_run_another_is_told_so_while_small_answers_go_on() -> None:
+    limits = ServerLimits(tests=1)
+    with MeasurementServer(("127.0.0.1",), limits=limits) as server, connect(server) as sock:
+        sock.sendall(b"GET /phusong/v1/download HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert sock.recv(12) == b"HTTP/1.1 200"
+        for path in ("/phusong/v1/download", "/garbage.php", "/speedtest/random350x350.jpg"):
+            seen = ask(server, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert seen.startswith(b"HTTP/1.1 503 "), path
+            assert b"\r\nRetry-After: " in seen
+        assert ask(server, GOOD).startswith(b"HTTP/1.1 503 ")
+        seen = ask(server, b"GET /phusong/v1/small HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert seen.startswith(b"HTTP/1.1 200 ")
+
+
+def test_hosts_of_one_ipv6_network_share_one_allowance() -> None:
+    assert source_of("2001:db8:1:2::1") == source_of("2001:db8:1:2:ffff::9")
+    assert source_of("2001:db8:1:2::1") != source_of("2001:db8:1:3::1")
+    assert source_of("192.0.2.1") != source_of("192.0.2.2")
+    assert source_of("::ffff:192.0.2.1") == source_of("192.0.2.1")
+    assert source_of("fe80::1%eth0") == source_of("fe80::2%eth0")
+
+
+def test_nothing_is_left_open_after_a_crowd_has_gone(server: MeasurementServer) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else 0
+    for _ in range(60):
+        with connect(server) as sock:
+            sock.sendall(b"GET /phusong/v1/download HTTP/1.1\r\nHost: x\r\n\r\n")
+    wait_idle(server)
+    until = time.monotonic() + 5
+    while before and len(list(Path("/proc/self/fd").iterdir())) > before + 2:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    assert server.metrics.value("phusong_tests_total") == server.served

@@ -87,7 +87,7 @@ DOWNLOADS: dict[str, tuple[Script, Outcome, str]] = {
     "an endless head": (endless_head, Outcome.PROTOCOL_ERROR, "endless_head"),
     "a dripping head": (dripping_head, Outcome.TIMEOUT, "timeout"),
     "no answer": (mute, Outcome.TIMEOUT, "timeout"),
-    "silence": (silent, Outcome.STALLED, "stalled"),
+    "silence": (silent, Outcome.STALLED, "opened_then_stalled"),
     "an early end": (sending(BINARY * 4), Outcome.PROTOCOL_ERROR, "closed_early"),
     "an early close": (
         sending(BINARY * 4 + frame(Opcode.CLOSE, b"\x03\xe8", masked=False)),
@@ -96,7 +96,7 @@ DOWNLOADS: dict[str, tuple[Script, Outcome, str]] = {
     ),
     "a slammed door": (slamming, Outcome.PROTOCOL_ERROR, "closed_early"),
     "a stall midway": (stopping_midway, Outcome.STALLED, "stalled"),
-    "text only": (sending(TEXT, again_s=0.1), Outcome.STALLED, "stalled"),
+    "text only": (sending(TEXT, again_s=0.1), Outcome.STALLED, "opened_then_stalled"),
     "a flood of text": (sending(TEXT * 500, again_s=0.001), Outcome.PROTOCOL_ERROR, "text_flood"),
     "text that is no JSON": (
         sending(frame(Opcode.TEXT, b"[" * 60_000, masked=False), again_s=0.1),
@@ -108,7 +108,39 @@ DOWNLOADS: dict[str, tuple[Script, Outcome, str]] = {
         Outcome.STALLED,
         "too_little",
     ),
-    "fragments": (sending(b"\x02\x01x"), Outcome.PROTOCOL_ERROR, "fragmented_frame"),
+    "fragments that never end": (
+        sending(b"\x02\x01x" + b"\x00\x01x" * 100, again_s=0.05),
+        Outcome.PROTOCOL_ERROR,
+        "misplaced_fragment",
+    ),
+    "empty fragments": (
+        sending(b"\x02\x00" + b"\x00\x00" * 99),
+        Outcome.PROTOCOL_ERROR,
+        "closed_early",
+    ),
+    "a sign-in page": (
+        answering(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>"),
+        Outcome.PROTOCOL_ERROR,
+        "captive_portal",
+    ),
+    "a redirect to a sign-in page": (
+        answering(
+            b"HTTP/1.1 302 Found\r\nLocation: http://10.0.0.1/login?mac=1\r\n"
+            b"Content-Type: text/html; charset=utf-8\r\n\r\n"
+        ),
+        Outcome.PROTOCOL_ERROR,
+        "captive_portal",
+    ),
+    "a network that asks for a sign-in": (
+        answering(b"HTTP/1.1 511 Network Authentication Required\r\n\r\n"),
+        Outcome.PROTOCOL_ERROR,
+        "captive_portal",
+    ),
+    "503": (
+        answering(b"HTTP/1.1 503 Busy\r\nRetry-After: 60\r\n\r\n"),
+        Outcome.SERVER_ERROR,
+        "http_503",
+    ),
     "a monstrous frame": (
         sending(header(Opcode.BINARY, 1 << 40)),
         Outcome.PROTOCOL_ERROR,
@@ -122,7 +154,7 @@ DOWNLOADS: dict[str, tuple[Script, Outcome, str]] = {
     "a flood of pings": (
         sending(frame(Opcode.PING, b"", masked=False) * 100, again_s=0.001),
         Outcome.STALLED,
-        "stalled",
+        "opened_then_stalled",
     ),
 }
 
@@ -153,7 +185,7 @@ def test_what_a_failed_download_had_seen_is_kept(far_end: Start, quick: Limits) 
     ended = attempt(lambda: Ndt7().download(far, reach(far, quick), quick))
     assert isinstance(ended, Failure)
     assert ended.record["payload_bytes"] == 1 << 15
-    assert ended.record["points_s_bytes"]
+    assert ended.record["series"]["bytes"]
 
 
 def never_reading(connection: socket.socket) -> None:

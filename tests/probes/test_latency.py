@@ -1,6 +1,7 @@
 """Round trips, their variation and loss."""
 
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,18 +10,20 @@ from contextlib import contextmanager
 import pytest
 
 from phusong.probes.connection import reach
-from phusong.probes.echo import read_answer
+from phusong.probes.echo import read_full_answer
+from phusong.probes.echo_session import Echo, ask_echoes
 from phusong.probes.interface import Address, Limits, Target
 from phusong.probes.latency import (
-    Echo,
     LoadedEcho,
-    ask_echoes,
-    ask_offer,
     jitter_ms,
+    loaded_record,
     loaded_rtt_ms,
+    loss_by_way,
     measure_idle,
+    percentiles_ms,
     summarise,
 )
+from phusong.probes.offer import ask_offer
 
 from .conftest import read_head
 
@@ -45,6 +48,52 @@ def test_lost_questions_count_as_lost_and_not_as_fast() -> None:
     assert latency.record["jitter_formula"] == "mean_abs_ipdv_rfc5481_of_rtt"
 
 
+def test_percentiles_lie_between_the_nearest_two() -> None:
+    # 0 to 100: the p-th percentile of 101 evenly spaced values is p itself.
+    assert percentiles_ms([float(n) for n in range(101)]) == {"p50": 50, "p90": 90, "p99": 99}
+    # Of 10 and 20, p90 is nine tenths of the way.
+    assert percentiles_ms([20.0, 10.0]) == {"p50": 15.0, "p90": 19.0, "p99": 19.9}
+    assert percentiles_ms([7.0]) == {"p50": 7.0, "p90": 7.0, "p99": 7.0}
+    assert percentiles_ms([]) is None
+
+
+def test_lost_questions_and_lost_answers_are_told_apart() -> None:
+    # Ten asked. Numbers 2 and 5 never arrived; the answer to 4 was lost; 8 and 9 are unknown.
+    received = {0: 1, 1: 2, 3: 3, 6: 5, 7: 6}
+    echoes = [Echo(0.0, 9.0 if n in received else None, received.get(n)) for n in range(10)]
+    loss = loss_by_way(echoes)
+    assert (loss.up, loss.up_of) == (2, 8)
+    assert (loss.down, loss.down_of) == (1, 6)
+    assert (loss.asked, loss.answered, loss.unplaced) == (10, 5, 2)
+    assert loss.shown()["loss_up"] == 0.25
+    assert loss.shown()["loss_down"] == pytest.approx(1 / 6, abs=1e-6)
+
+
+@pytest.mark.parametrize("received", [1, 4, None])
+def test_a_server_that_counts_what_cannot_be_tells_nothing(received: int | None) -> None:
+    # Three asked, two answered: it must have received two or three.
+    echoes = [Echo(0.0, 9.0, None), Echo(0.0, None), Echo(0.0, 9.0, received)]
+    loss = loss_by_way(echoes)
+    assert (loss.up, loss.down) == (None, None)
+    assert loss.shown()["loss_up"] is None
+
+
+def test_what_is_kept_of_a_loaded_echo_is_of_the_window() -> None:
+    echoes = [
+        Echo(1.0, 5.0, 1),
+        Echo(2.0, 50.0, 2),
+        Echo(2.5, None),
+        Echo(3.0, 70.0, 3),
+        Echo(3.5, 75.0, 4),
+    ]
+    kept = loaded_record(echoes, 2.0, 3.5)
+    assert (kept["asked_in_window"], kept["answered_in_window"]) == (4, 3)
+    assert kept["percentiles_ms"]["p50"] == 70.0
+    assert kept["jitter_ms"] == 5.0
+    assert kept["session"]["loss_up"] == 0.2
+    assert kept["session"]["loss_down"] == 0.0
+
+
 def test_loaded_latency_is_of_the_window_only() -> None:
     echoes = [Echo(1.0, 5.0), Echo(2.0, 50.0), Echo(2.5, None), Echo(3.0, 70.0), Echo(9.0, 5.0)]
     assert loaded_rtt_ms(echoes, 2.0, 3.0) == 60.0
@@ -56,8 +105,9 @@ def test_a_server_with_the_echo_is_asked_by_udp(
 ) -> None:
     far = target(family)
     address = reach(far, QUICK)
-    token = ask_offer(far, address, QUICK)
-    latency = measure_idle(far, address, token, limits=QUICK)
+    offer = ask_offer(far, address, QUICK)
+    assert offer
+    latency = measure_idle(far, address, offer.token, limits=QUICK)
     assert latency.record["method"] == "udp_echo"
     assert latency.record["asked"] >= 10
     assert latency.loss_ratio == 0.0
@@ -131,8 +181,8 @@ def udp_far_end(answers: Callable[[bytes, int], list[bytes]]) -> Iterator[Addres
             thread.join()
 
 
-def reply_to(data: bytes) -> bytes:
-    return b"psA1" + data[20:32]
+def reply_to(data: bytes, *, received: int = 0, held_us: int = 0) -> bytes:
+    return b"psA2" + data[20:32] + struct.pack("!IQI", received, 0, held_us)
 
 
 def test_every_fifth_question_lost_is_a_loss_of_a_fifth() -> None:
@@ -156,8 +206,8 @@ def test_a_delay_of_the_far_end_is_in_the_round_trip() -> None:
 
 def test_forged_doubled_and_unasked_answers_count_for_nothing() -> None:
     def answers(data: bytes, place: int) -> list[bytes]:
-        forged = b"psA1" + bytes(8) + data[28:32]
-        unasked = b"psA1" + data[20:28] + (10_000).to_bytes(4, "big")
+        forged = b"psA2" + bytes(8) + reply_to(data)[12:]
+        unasked = reply_to(data[:28] + (10_000).to_bytes(4, "big"))
         return [forged, b"", b"x" * 64, unasked] + ([reply_to(data)] * 3 if place else [])
 
     with udp_far_end(answers) as address:
@@ -166,8 +216,47 @@ def test_forged_doubled_and_unasked_answers_count_for_nothing() -> None:
 
 
 def test_an_answer_is_for_its_nonce_only() -> None:
-    assert read_answer(b"psA1" + b"nonce678" + b"\0\0\0\7", b"nonce678") == 7
-    assert read_answer(b"psA1" + b"other678" + b"\0\0\0\7", b"nonce678") is None
+    asked = bytes(20) + b"nonce678" + b"\0\0\0\7"
+    read = read_full_answer(reply_to(asked), b"nonce678")
+    assert read is not None
+    assert read.number == 7
+    assert read_full_answer(reply_to(asked), b"other678") is None
+
+
+def test_what_the_far_end_held_is_taken_off_the_round_trip() -> None:
+    def answers(data: bytes, place: int) -> list[bytes]:
+        time.sleep(0.03)
+        return [reply_to(data, held_us=20_000)]
+
+    with udp_far_end(answers) as address:
+        echoes = ask_echoes(address, TOKEN, probes=10, interval_s=0.04, wait_s=0.3)
+    assert summarise(echoes, method="udp_echo").rtt_ms == pytest.approx(10, abs=8)
+
+
+def test_a_far_end_cannot_hold_a_question_for_longer_than_everything_took() -> None:
+    def answers(data: bytes, place: int) -> list[bytes]:
+        return [reply_to(data, held_us=3_600_000_000)]
+
+    with udp_far_end(answers) as address:
+        echoes = ask_echoes(address, TOKEN, probes=5, interval_s=0.01, wait_s=0.3)
+    assert all(echo.rtt_ms is not None and echo.rtt_ms > 0 for echo in echoes)
+
+
+def test_a_wall_clock_that_is_set_meanwhile_makes_no_round_trip_negative(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    true_ns = time.time_ns
+    monkeypatch.setattr("phusong.probes.echo_session.time.time_ns", lambda: true_ns() + 10**12)
+    with udp_far_end(lambda data, place: [reply_to(data)]) as address:
+        echoes = ask_echoes(address, TOKEN, probes=5, interval_s=0.01, wait_s=0.3)
+    assert all(echo.rtt_ms is not None and 0 < echo.rtt_ms < 1000 for echo in echoes)
+
+
+def test_the_wait_for_lost_answers_is_short_where_the_others_were_quick() -> None:
+    started = time.monotonic()
+    with udp_far_end(lambda data, place: [reply_to(data)] if place else []) as address:
+        ask_echoes(address, TOKEN, probes=3, interval_s=0.01, wait_s=30)
+    assert time.monotonic() - started < 10
 
 
 def test_an_echo_that_answers_nothing_falls_back_and_says_so(

@@ -9,12 +9,12 @@ import pytest
 
 from phusong.data.sample import Outcome
 from phusong.probes.connection import reach
-from phusong.probes.engines import ndt7
+from phusong.probes.engines import estimate, transfer
 from phusong.probes.engines.ndt7 import Ndt7
 from phusong.probes.engines.tcp_info import TcpInfo
 from phusong.probes.interface import AttemptError, Limits, Target
-from phusong.probes.server import MeasurementServer
-from phusong.probes.server.ndt7 import FinishedTest
+from phusong.probes.server.exchange import FinishedTest
+from phusong.probes.server.service import MeasurementServer
 
 LONG = Limits(duration_s=1.8, max_bytes=10**12)
 FEW = 300_000_000
@@ -23,7 +23,7 @@ FEW = 300_000_000
 @pytest.fixture
 def may_end_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the server end a test first, so that every byte that it sent arrives."""
-    monkeypatch.setattr(ndt7, "COMPLETE_SHARE", 0.3)
+    monkeypatch.setattr(transfer, "COMPLETE_SHARE", 0.3)
 
 
 def no_kernel(sock: socket.socket) -> TcpInfo | None:
@@ -117,11 +117,28 @@ def test_the_record_names_counter_ramp_and_points_and_not_our_address(
     limits = Limits(duration_s=0.7, max_bytes=10**12)
     result = Ndt7().download(far, reach(far, limits), limits)
     record = result.record
-    assert record["ramp"] == "skip_first_quarter_at_most_2_s"
-    assert record["points_s_bytes"][0][0] < 0.05
+    assert record["formula"] == "tapered_mean_after_ramp_v1"
+    assert record["series"]["first_ms"] < 50
+    assert record["flows"] == 1
+    assert 0 < record["cpu_share"] <= record["busy_share"] < 1.5
     assert set(record["server"]) <= {"AppInfo", "TCPInfo"}
     assert "127.0.0.1" not in str(record)
-    assert result.end_s - result.start_s == pytest.approx(0.75 * 0.7, rel=0.2)
+    assert 0.35 <= result.end_s - result.start_s <= 0.8
+
+
+def test_a_test_ends_when_the_rate_is_known(
+    server: MeasurementServer, target: Callable[[int], Target], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(estimate, "_SHORTEST_S", 0.3)
+    far = target(4)
+    limits = replace(LONG, width=10.0)
+    result = Ndt7().download(far, reach(far, limits), limits)
+    assert result.record["stopped_by"] == "enough"
+    assert result.record["elapsed_s"] < LONG.duration_s
+    assert result.low_mbps is not None
+    assert result.high_mbps is not None
+    assert result.low_mbps <= result.mbps <= result.high_mbps
+    assert finished(server).seconds < 1.0
 
 
 def test_nobody_listening_is_refused() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from phusong import __version__
 from phusong.data.sample import Outcome, Position, Radio, Sample
+from phusong.probes.engines.ceiling import Ceiling
 from phusong.probes.engines.ndt7 import Ndt7
 from phusong.probes.interface import (
     Address,
@@ -66,13 +67,48 @@ def test_a_visit_measures_everything_over_the_family_asked(
     assert reading.loss_ratio == 0.0
     assert reading.bytes_down
     assert reading.bytes_up
-    assert (sample.engine, sample.engine_version) == ("ndt7", __version__)
+    assert (sample.engine, sample.engine_version) == ("multistream", __version__)
+    assert reading.near_ceiling is not None
+    assert reading.loss_up_ratio == reading.loss_down_ratio == 0.0
     assert (sample.position, sample.radio, sample.started_at) == (position, radio, NOW)
     assert sample.server == target(family).url
     assert not sample.simulated
     assert sample.duration_s
     assert 1.0 < sample.duration_s < 6
     assert Sample.from_body(sample.body()) == sample
+
+
+@pytest.mark.parametrize(
+    ("limit_mbps", "cpu_full", "near"),
+    [(150.0, False, True), (1e6, False, False), (None, False, False), (1e6, True, True)],
+)
+def test_a_figure_of_the_instruments_own_is_marked(
+    target: Callable[[int], Target], limit_mbps: float | None, cpu_full: bool, near: bool
+) -> None:
+    class Known(Breaking):
+        def download(self, target: Target, address: Address, limits: Limits) -> Throughput:
+            return Throughput(
+                mbps=210.0,
+                low_mbps=209.9999999,
+                high_mbps=210.0000001,
+                cpu_full=cpu_full,
+                bytes_moved=1,
+                start_s=0,
+                end_s=1,
+                record={},
+            )
+
+        upload = download
+
+    def ceiling() -> Ceiling | None:
+        if limit_mbps is None:
+            return None
+        return Ceiling(down_mbps=limit_mbps, up_mbps=1e6, version="1", boot_id=None)
+
+    sample = visit(target(4), engine=Known(TimeoutError()), ceiling=ceiling)
+    assert sample.reading
+    assert sample.reading.near_ceiling is near
+    assert sample.reading.down_low_mbps == sample.reading.down_mbps == 210.0
 
 
 def test_a_failed_upload_leaves_no_reading_and_loses_nothing(

@@ -1,5 +1,8 @@
 """wss, and the certificates that must not pass."""
 
+import socket
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,9 +10,11 @@ import pytest
 from phusong.data.errors import ConfigError
 from phusong.data.sample import Outcome
 from phusong.probes.connection import client_context, reach
+from phusong.probes.engines.multistream import Multistream
 from phusong.probes.engines.ndt7 import Ndt7
 from phusong.probes.interface import Failure, Limits, Target, attempt
-from phusong.probes.server import MeasurementServer, ServerLimits
+from phusong.probes.server.limits import ServerLimits
+from phusong.probes.server.service import MeasurementServer
 
 QUICK = Limits(duration_s=0.6, connect_s=2)
 
@@ -24,6 +29,17 @@ def serving(certificates: Path, name: str) -> MeasurementServer:
 
 def trusting(server: MeasurementServer, family: int, ca: Path | None) -> Target:
     return Target.parse(server.url(family), allow_private=True, ca_file=ca)
+
+
+@pytest.mark.parametrize("flows", [1, 2])
+def test_several_connections_measure_over_tls(certificates: Path, flows: int) -> None:
+    with serving(certificates, "good") as server:
+        far = trusting(server, 4, certificates / "ca.pem")
+        address, engine = reach(far, QUICK), Multistream(flows)
+        down, up = engine.download(far, address, QUICK), engine.upload(far, address, QUICK)
+    assert min(down.mbps, up.mbps) > 10
+    # TLS hides the length of its records: what was decrypted is counted.
+    assert down.record["counter"] == "bytes_read"
 
 
 def test_a_certificate_of_the_ca_given_is_good_for_both_directions(
@@ -92,3 +108,13 @@ def test_a_certificate_without_its_key_is_said(certificates: Path) -> None:
         MeasurementServer(certificate=good, key=ca)
     with pytest.raises(ConfigError, match="both"):
         MeasurementServer(certificate=good)
+
+
+def test_a_far_end_that_opens_and_never_shakes_hands_has_a_reason_of_its_own(
+    far_end: Callable[[Callable[[socket.socket], None]], Target],
+) -> None:
+    plain = far_end(lambda connection: time.sleep(1.5))
+    far = Target(host=plain.host, port=plain.port, tls=True, allow_private=True)
+    ended = attempt(lambda: reach(far, Limits(connect_s=0.4)))
+    assert isinstance(ended, Failure)
+    assert (ended.outcome, ended.reason) == (Outcome.TIMEOUT, "tls_timeout")

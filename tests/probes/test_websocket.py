@@ -27,6 +27,32 @@ short_frames = st.tuples(
 ) | st.tuples(st.sampled_from([Opcode.TEXT, Opcode.BINARY]), st.binary(max_size=70_000))
 
 
+def fragments(opcode: Opcode, sizes: list[int], *, whole: bool = True) -> bytes:
+    """Cut a message into frames; without `whole`, leave the last one's payload out."""
+    wire = b""
+    for number, size in enumerate(sizes):
+        last = number == len(sizes) - 1
+        head = bytearray(header(opcode if number == 0 else Opcode.TEXT, size))
+        if number:
+            head[0] &= 0xF0
+        if not last:
+            head[0] &= 0x7F
+        wire += bytes(head) + (bytes(size) if whole or not last else b"")
+    return wire
+
+
+def test_a_message_in_fragments_is_one_message_with_a_ping_between_them() -> None:
+    decoder = FrameDecoder(masked=False)
+    ping = frame(Opcode.PING, b"?", masked=False)
+    wire = bytes([0x01, 0x02]) + b"He" + ping + bytes([0x00, 0x00]) + bytes([0x80, 0x03]) + b"llo"
+    seen = [message for byte in wire for message in decoder.feed(bytes([byte]))]
+    assert seen == [Message(Opcode.PING, b"?"), Message(Opcode.TEXT, b"Hello")]
+    assert decoder.other_bytes == len(wire)
+    assert decoder.feed(fragments(Opcode.BINARY, [300, 0, 70_000])) == []
+    assert decoder.binary_bytes == 70_300
+    assert decoder.feed(frame(Opcode.TEXT, b"{}", masked=False)) == [Message(Opcode.TEXT, b"{}")]
+
+
 def test_the_accept_key_is_the_one_of_the_rfc() -> None:
     assert accept_key(KEY) == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
@@ -72,8 +98,12 @@ def test_masking_twice_gives_the_payload_back(payload: bytes, mask: bytes) -> No
 @pytest.mark.parametrize(
     ("wire", "reason"),
     [
-        (bytes([0x02, 0x01, 0x00]), "fragmented_frame"),
-        (bytes([0x80, 0x01, 0x00]), "fragmented_frame"),
+        (bytes([0x80, 0x01, 0x00]), "misplaced_fragment"),
+        (bytes([0x02, 0x00, 0x82, 0x00]), "misplaced_fragment"),
+        (bytes([0x01, 0x00, 0x81, 0x00]), "misplaced_fragment"),
+        (bytes([0x09, 0x00]), "long_control_frame"),
+        (fragments(Opcode.TEXT, [MAX_TEXT_BYTES, 1]), "oversized_message"),
+        (fragments(Opcode.BINARY, [9, MAX_BINARY_BYTES - 8], whole=False), "oversized_message"),
         (bytes([0xC2, 0x01, 0x00]), "reserved_bits"),
         (bytes([0x83, 0x00]), "unknown_frame"),
         (bytes([0x82, 0x81, 1, 2, 3, 4, 0]), "wrong_masking"),

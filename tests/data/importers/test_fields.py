@@ -6,7 +6,6 @@ from phusong.data.errors import RecordError
 from phusong.data.importers.fields import (
     RSCP_DBM,
     RSRP_DBM,
-    kbps_to_mbps,
     read_hexadecimal,
     read_identity,
     read_level,
@@ -86,8 +85,3 @@ def test_a_level_that_cannot_be_reported_is_missing(cell: str) -> None:
 def test_rscp_ends_one_below_the_value_that_phones_write_for_none() -> None:
     assert read_level("Level", "-25", RSCP_DBM) == -25
     assert read_level("Level", "-24", RSCP_DBM) is None
-
-
-def test_a_kilobit_is_a_thousandth_of_a_megabit() -> None:
-    assert kbps_to_mbps(35925.0) == 35.925
-    assert kbps_to_mbps(None) is None

@@ -39,7 +39,7 @@ def test_both_line_ends_are_understood(end: bytes) -> None:
 
 
 def test_a_last_line_without_its_end_is_a_line() -> None:
-    assert lines(b"a\nb") == [Line(1, "a"), Line(2, "b")]
+    assert lines(b"a\nb") == [Line(1, "a"), Line(2, "b", has_end=False)]
 
 
 def test_a_blank_line_keeps_its_number() -> None:
@@ -109,7 +109,7 @@ def test_utf16_cut_in_the_middle_of_a_letter_ends_in_a_damaged_line() -> None:
 
 
 def test_reading_stops_at_the_limit_even_inside_a_line() -> None:
-    assert lines(b"a\nbcd\ne\n", limit=4) == [Line(1, "a"), Line(2, "bc")]
+    assert lines(b"a\nbcd\ne\n", limit=4) == [Line(1, "a"), Line(2, "bc", has_end=False)]
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_repeats_are_remembered_within_bounds(
     ("change", "reason"),
     [
         ({"measured_at": "1763347401"}, "bad_time"),
-        ({"measured_at": "2025-11-17 02:43:21"}, "bad_number"),
+        ({"measured_at": "2025-11-17 02:43:21"}, "bad_time"),
         ({"measured_at": ""}, "bad_time"),
         ({"act": "6G"}, "unknown_technology"),
         ({"lat": "105.85", "lon": "21.03"}, "bad_position_lat"),

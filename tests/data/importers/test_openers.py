@@ -3,9 +3,12 @@
 import gzip
 import hashlib
 import io
+import lzma
 import os
+import random
 import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -154,3 +157,35 @@ def test_a_stream_can_be_opened_again_and_again(tmp_path: Path) -> None:
             with content.open() as stream:
                 assert isinstance(stream, io.BufferedReader)
                 assert stream.read() == TEXT
+
+
+def test_xz_is_read_as_a_stream_of_one_or_more_parts(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv.xz"
+    path.write_bytes(lzma.compress(b"a,b\n") + lzma.compress(b"1,2\n") + b"\0\0\0\0")
+    with open_contents(path) as opened:
+        (content,) = opened.contents
+        with content.open() as stream:
+            assert stream.read() == b"a,b\n1,2\n"
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
+def test_packed_members_of_a_zip_are_read(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / "logs.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.csv.packed", pack(b"a,b\n1,2\n"))
+    with open_contents(path) as opened, opened.contents[0].open() as stream:
+        assert stream.read() == b"a,b\n1,2\n"
+
+
+def test_a_cut_xz_file_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv.xz"
+    path.write_bytes(lzma.compress(random.Random(1).randbytes(10_000))[:5_000])
+    with pytest.raises(RecordError, match="is damaged"):
+        read_all(path)
+
+
+def test_an_xz_bomb_stops_at_its_allowance(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.xz"
+    path.write_bytes(lzma.compress(bytes(80 << 20), preset=0))
+    with pytest.raises(RecordError, match="unpacks to more than"):
+        read_all(path)

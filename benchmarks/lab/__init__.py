@@ -1,0 +1,10 @@
+"""
+The link lab: two network namespaces and a link between them that is as slow and bad as asked.
+
+It stands beside the benchmarks because both they and tests/lab use it, and because what is in
+this folder is not part of the package: it needs root, /dev/net/tun and a C compiler.
+"""
+
+from .lab import Host, Lab, LabError, Link, why_not
+
+__all__ = ["Host", "Lab", "LabError", "Link", "why_not"]

@@ -1,0 +1,61 @@
+"""
+An index in a file, beside the boundaries that it was made from.
+
+The file can be made again at any time, so nothing about it is an error: what is cut, damaged, of
+another format or made for other areas counts as missing, and what cannot be written is done
+without. It is numpy's own container, whose parts carry checksums; nothing in it is executed.
+"""
+
+import os
+import zipfile
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from .cells import Border, CellIndex, Grid, Shapes
+
+# Raise it with every change to what the arrays mean.
+FORMAT = 1
+_BORDER = tuple(Border.__slots__)
+
+
+def save_index(path: Path, key: str, index: CellIndex) -> None:
+    """Keep an index for areas named by `key`: complete, or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    arrays = {name: getattr(index.border, name) for name in _BORDER}
+    grid = np.array([tuple(asdict(index.grid).values())], dtype=np.float64)
+    name = np.frombuffer(_name(key), dtype=np.uint8)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            np.savez(
+                file, name=name, grid=grid, table=index.table, vertices=index.vertices, **arrays
+            )
+        part.replace(path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def load_index(path: Path, key: str, shapes: Shapes) -> CellIndex | None:
+    """Give the index that was kept for these areas; None where there is none to rely on."""
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            if held["name"].tobytes() != _name(key):
+                return None
+            x, y, per_x, per_y, top, depth = held["grid"][0].tolist()
+            return CellIndex(
+                Grid(x, y, per_x, per_y, int(top), int(depth)),
+                held["table"],
+                Border(**{name: held[name] for name in _BORDER}),
+                held["vertices"],
+                shapes,
+            )
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _name(key: str) -> bytes:
+    return f"phusong cells {FORMAT}: {key}".encode()

@@ -1,0 +1,141 @@
+"""Why an area has its verdict, operator by operator, and what would settle it."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from ..data.words import say
+from .summary import ANY_OPERATOR, AreaSummary, Result, Verdict
+from .trials import REASON_TEXTS
+from .verdict import REACH
+
+Write = Callable[[float | None, int], str | None]
+Row = tuple[str | None, ...]
+
+
+def reason(area: AreaSummary, result: Result, write: Write) -> str:
+    """Say in one sentence why an operator has its verdict in an area."""
+    figures = {
+        "required": write(100 * result.required_share, 1),
+        "low": write(None if area.share_low is None else 100 * area.share_low, 1),
+        "high": write(None if area.share_high is None else 100 * area.share_high, 1),
+        "places": write(area.places, 0),
+        "sectors": write(area.sectors, 0),
+        "of": write(area.sectors_of, 0),
+    }
+    if area.verdict is Verdict.NO_DATA:
+        return say("No trial was made here: nothing is known, which is not the same as no network.")
+    if area.verdict is Verdict.COVERED:
+        return say(
+            "Even the lower end of the interval, {low} %, reaches the {required} %.", **figures
+        )
+    if area.verdict is Verdict.NOT_COVERED:
+        return say(
+            "Even the upper end of the interval, {high} %, misses the {required} %.", **figures
+        )
+    if area.sectors < REACH * area.sectors_of:
+        return say(
+            "The places lie in {sectors} of some {of} sectors of the area; a verdict needs a third"
+            " of them, because a road or a corner does not stand for the rest.",
+            **figures,
+        )
+    low, high = area.share_low or 0.0, 1.0 if area.share_high is None else area.share_high
+    if low < result.required_share <= high:
+        return say(
+            "The required {required} % lies inside the interval, {low} to {high} %: both are"
+            " possible.",
+            **figures,
+        )
+    return say("{places} places are too few for any verdict.", **figures)
+
+
+def reasons(areas: Sequence[AreaSummary], result: Result, write: Write) -> Iterator[str]:
+    """Say for each operator why, and what would settle it."""
+    for area in areas:
+        if area.operator == ANY_OPERATOR and area.best_operator is not None:
+            yield say("Any operator: the best of them is {name}.", name=area.best_operator)
+            continue
+        who = "" if area.operator == ANY_OPERATOR else f"{area.operator}: "
+        yield who + reason(area, result, write)
+        if area.verdict not in (Verdict.UNPROVEN, Verdict.NO_DATA):
+            continue
+        if area.further_places:
+            yield who + say(
+                "{further} further places all over the area would prove it covered if all pass.",
+                further=write(area.further_places, 0),
+            )
+        if area.further_places_at_share:
+            yield who + say(
+                "{further} further places would, if the present share holds.",
+                further=write(area.further_places_at_share, 0),
+            )
+
+
+def facts(areas: Sequence[AreaSummary], write: Write) -> list[Row]:
+    """Give what is known as rows: a name, then a cell for each operator."""
+    rows = [
+        _row(say("verdict"), areas, lambda area: say(area.verdict.value)),
+        _row(say("share %"), areas, lambda area: _percent(area.share, write)),
+        _row(say("interval %"), areas, lambda area: _interval(area, write)),
+        _row(say("places"), areas, lambda area: write(area.places, 0)),
+        _row(say("sectors with places"), areas, lambda area: _part(area, write)),
+        _row(say("occasions"), areas, lambda area: write(area.occasions, 0)),
+        _row(say("samples"), areas, lambda area: write(area.samples, 0)),
+        _row(say("trials"), areas, lambda area: write(area.trials, 0)),
+        _row(say("successes"), areas, lambda area: write(area.successes, 0)),
+        _row(say("area uncertain"), areas, lambda area: write(area.uncertain, 0)),
+    ]
+    for name, text in REASON_TEXTS.items():
+        counts = [area.excluded.get(name, 0) for area in areas]
+        if any(counts):
+            label = say("not trials: {reason}", reason=say(text))
+            rows.append((label, *(write(count, 0) for count in counts)))
+    for metric, label in (
+        ("down_mbps", say("down Mbit/s")),
+        ("up_mbps", say("up Mbit/s")),
+        ("rtt_idle_ms", say("RTT ms")),
+    ):
+        rows += _speeds(metric, label, areas, write)
+    return rows
+
+
+def _speeds(metric: str, label: str, areas: Sequence[AreaSummary], write: Write) -> list[Row]:
+    if all(getattr(area, f"{metric}_median") is None for area in areas):
+        return []
+
+    def median(area: AreaSummary) -> str | None:
+        low, high = (getattr(area, f"{metric}_median_{end}") for end in ("low", "high"))
+        shown = write(getattr(area, f"{metric}_median"), 1)
+        return shown if low is None else f"{shown} ({write(low, 1)} – {write(high, 1)})"
+
+    return [
+        _row(say("{metric}, median (interval)", metric=label), areas, median),
+        _row(
+            say("{metric}, mean of all tests", metric=label),
+            areas,
+            lambda area: write(getattr(area, f"{metric}_mean"), 1),
+        ),
+        _row(
+            say("{metric}, mean of places", metric=label),
+            areas,
+            lambda area: write(getattr(area, f"{metric}_place_mean"), 1),
+        ),
+    ]
+
+
+def _row(
+    label: str, areas: Sequence[AreaSummary], cell: Callable[[AreaSummary], str | None]
+) -> Row:
+    return (label, *(cell(area) for area in areas))
+
+
+def _percent(share: float | None, write: Write) -> str | None:
+    return None if share is None else write(100 * share, 1)
+
+
+def _interval(area: AreaSummary, write: Write) -> str | None:
+    if area.share_low is None or area.share_high is None:
+        return None
+    return f"{_percent(area.share_low, write)} – {_percent(area.share_high, write)}"
+
+
+def _part(area: AreaSummary, write: Write) -> str | None:
+    return f"{write(area.sectors, 0)} / {write(area.sectors_of, 0)}" if area.sectors_of else None

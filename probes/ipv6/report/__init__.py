@@ -1,0 +1,1 @@
+"""The report on IPv6 adoption: its command."""

@@ -1,0 +1,1 @@
+"""Public services: a catalogue, and whether each answers."""

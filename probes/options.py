@@ -1,0 +1,77 @@
+"""The options of `phusong probe run`, in the order in which its help shows them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+Decorated = TypeVar("Decorated", bound=Callable[..., object])
+
+_RUN = (
+    click.option("--server", "url", help="The far end: ws://host:port or wss://host:port."),
+    click.option(
+        "--country", help="Instead of a server: M-Lab's nearest to a country, such as VN."
+    ),
+    click.option("--locate", hidden=True, help="Another Locate service than M-Lab's."),
+    click.option(
+        "--engine",
+        "engine_name",
+        type=click.Choice(("ndt7", "multistream", "librespeed", "speedtest-cli", "iperf3")),
+        help="How to measure; without it, what the server is best at. See: phusong probe engines.",
+    ),
+    click.option(
+        "--flows", type=click.IntRange(1, 16), help="Connections at one time, where the engine can."
+    ),
+    click.option(
+        "--family",
+        "families",
+        type=click.Choice(("4", "6")),
+        multiple=True,
+        help="Measure over IPv4 or IPv6 only; give it twice for one after the other.",
+    ),
+    click.option(
+        "--duration",
+        "duration_s",
+        type=click.FloatRange(0.5, 15),
+        default=10.0,
+        show_default=True,
+        help="Seconds that each direction runs at the most.",
+    ),
+    click.option(
+        "--within",
+        "within_pct",
+        type=click.FloatRange(0, 50),
+        default=2.0,
+        show_default=True,
+        help="End a direction when its rate is known to so many percent; 0 runs it to the end.",
+    ),
+    click.option(
+        "--max-mb",
+        type=click.IntRange(1, 100_000),
+        default=1_000,
+        show_default=True,
+        help="Data budget of each direction, in megabytes.",
+    ),
+    click.option(
+        "--allow-private", is_flag=True, help="Also connect to private and loopback addresses."
+    ),
+    click.option(
+        "--ca",
+        type=click.Path(path_type=Path),
+        help="PEM file of the CA to trust instead of the system's.",
+    ),
+    click.option("--lon", type=float, help="Where you are: longitude, in degrees east."),
+    click.option("--lat", type=float, help="Where you are: latitude, in degrees north."),
+    click.option(
+        "--accuracy", "accuracy_m", type=float, help="How far off the position may be, in metres."
+    ),
+    click.option("--operator", help="Whose network it is."),
+)
+
+
+def run_options(command: Decorated) -> Decorated:
+    """Give a command the options that say what to measure, how, and where."""
+    for option in reversed(_RUN):
+        command = option(command)
+    return command

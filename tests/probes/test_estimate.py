@@ -1,0 +1,185 @@
+"""From counters of a known rate to a rate, an interval and the decision to stop."""
+
+import random
+from collections.abc import Callable
+from itertools import accumulate, pairwise
+
+import pytest
+
+from phusong.data.sample import Outcome
+from phusong.probes.engines.estimate import (
+    Estimate,
+    Point,
+    common_points,
+    estimate,
+    is_enough,
+    series,
+    shortest_s,
+)
+from phusong.probes.interface import AttemptError
+
+STEP_S = 0.02
+
+
+def counter(rate_mbps: Callable[[float], float], seconds: float) -> list[Point]:
+    """Count a rate that changes with time, every 20 ms."""
+    steps = round(seconds / STEP_S)
+    moved = accumulate(rate_mbps(i * STEP_S) * 1e6 / 8 * STEP_S for i in range(steps))
+    return [Point(0, 0), *(Point((i + 1) * STEP_S, round(n)) for i, n in enumerate(moved))]
+
+
+def slow_start(full_mbps: float, rtt_s: float) -> Callable[[float], float]:
+    """Double the rate each round trip from ten segments on."""
+    first = 10 * 1448 * 8 / rtt_s / 1e6
+    return lambda at_s: min(full_mbps, first * 2 ** (at_s / rtt_s))
+
+
+def within(seen: Estimate, mbps: float, share: float) -> bool:
+    return abs(seen.mbps - mbps) <= share * mbps
+
+
+@pytest.mark.parametrize("mbps", [0.3, 5, 100, 1000, 9000])
+@pytest.mark.parametrize("seconds", [2, 10])
+def test_a_steady_rate_is_that_rate(mbps: float, seconds: float) -> None:
+    seen = estimate(counter(lambda at_s: mbps, seconds))
+    assert within(seen, mbps, 0.0002)
+    assert seen.low_mbps is not None
+    assert seen.high_mbps is not None
+    assert seen.low_mbps <= seen.mbps <= seen.high_mbps
+
+
+@pytest.mark.parametrize("rtt_s", [0.005, 0.03, 0.1])
+@pytest.mark.parametrize("mbps", [5, 100, 1000])
+def test_slow_start_is_not_averaged_in(rtt_s: float, mbps: float) -> None:
+    points = counter(slow_start(mbps, rtt_s), shortest_s(rtt_s))
+    assert within(estimate(points, rtt_s=rtt_s), mbps, 0.002)
+    # What a mean from the first byte would have said of the fast link far away.
+    if (rtt_s, mbps) == (0.1, 1000):
+        assert points[-1].count * 8e-6 / points[-1].at_s < 0.95 * mbps
+
+
+def test_a_noisy_rate_lies_in_its_interval_about_as_often_as_promised() -> None:
+    hits = 0
+    for seed in range(200):
+        draw = random.Random(seed)
+        seen = estimate(counter(lambda at_s, draw=draw: 50 * draw.uniform(0.4, 1.6), 3))
+        assert seen.low_mbps is not None
+        assert seen.high_mbps is not None
+        hits += seen.low_mbps <= 50 <= seen.high_mbps
+    assert 176 <= hits <= 200
+
+
+def test_neighbours_that_go_together_widen_the_interval() -> None:
+    def width(hold_s: float) -> float:
+        def rate(at_s: float) -> float:
+            return 50 * random.Random(int(at_s / hold_s)).uniform(0.5, 1.5)
+
+        found = estimate(counter(rate, 6)).width()
+        assert found is not None
+        return found
+
+    assert width(0.6) > 1.5 * width(0.02)
+
+
+def late_credit(mbps: float, hole: tuple[float, float], seconds: float) -> list[Point]:
+    """Hold back what arrives behind a hole until it is filled, as a receiver's kernel does."""
+    plain = counter(lambda at_s: mbps, seconds)
+    start, end = hole
+    held = next(point.count for point in plain if point.at_s >= start)
+    return [Point(point.at_s, held) if start <= point.at_s < end else point for point in plain]
+
+
+@pytest.mark.parametrize("hole", [(0.1, 0.5), (0.24, 0.46), (0.3, 0.7), (0.9, 1.1), (1.7, 2.1)])
+@pytest.mark.parametrize("seconds", [2.2, 5])
+def test_data_that_was_credited_late_is_not_counted_twice(
+    hole: tuple[float, float], seconds: float
+) -> None:
+    seen = estimate(late_credit(20, hole, seconds), rtt_s=0.03)
+    assert within(seen, 20, 0.01)
+
+
+def test_a_credit_at_the_edge_of_the_ramp_belongs_to_the_ramp() -> None:
+    # The ramp loses a window: half a second of nothing, then 0.5 MB at once, then 8 Mbit/s.
+    ramp = [Point(0, 0), Point(0.1, 50_000), *(Point(0.1 + i / 50, 50_000) for i in range(1, 25))]
+    steady = [Point(0.6 + i / 50, 550_000 + i * 20_000) for i in range(120)]
+    assert within(estimate([*ramp, *steady], rtt_s=0.03), 8, 0.005)
+
+
+def test_a_pause_of_bbr_at_the_end_hardly_matters() -> None:
+    # PROBE_RTT: 200 ms with four segments on their way, ten seconds after the least round trip.
+    points = counter(lambda at_s: 1 if at_s >= 9.8 else 100, 10)
+    assert within(estimate(points, rtt_s=0.1), 100, 0.006)
+
+
+def test_a_pause_in_the_middle_costs_what_it_took_and_shows_in_the_interval() -> None:
+    points = counter(lambda at_s: 1 if 5.0 <= at_s < 5.2 else 100, 10)
+    seen = estimate(points, rtt_s=0.1)
+    assert within(seen, 98, 0.01)
+    assert seen.high_mbps is not None
+    assert seen.high_mbps > 99
+
+
+def test_silence_after_the_ramp_counts() -> None:
+    seen = estimate(counter(lambda at_s: 10 if at_s < 3 else 0, 4))
+    assert 6 < seen.mbps < 9.5
+
+
+def test_a_steady_short_test_is_enough_and_a_noisy_one_is_not() -> None:
+    steady = estimate(counter(lambda at_s: 100, 2.1), rtt_s=0.03)
+    assert is_enough(steady, 2.1, rtt_s=0.03, wish=0.02)
+    assert not is_enough(steady, 1.9, rtt_s=0.03, wish=0.02)
+    assert not is_enough(steady, 2.1, rtt_s=0.1, wish=0.02)
+    draw = random.Random(1)
+    noisy = estimate(counter(lambda at_s: 100 * draw.choice([0.2, 1.8]), 2.1), rtt_s=0.03)
+    assert not is_enough(noisy, 2.1, rtt_s=0.03, wish=0.02)
+
+
+def test_the_shortest_time_grows_with_the_round_trip() -> None:
+    assert [shortest_s(rtt) for rtt in (0, 0.03, 0.1, 3)] == pytest.approx([2, 2, 7.95, 8])
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        [],
+        [Point(0, 0)],
+        [Point(0, 0), Point(0, 10)],
+        [Point(0, 0), Point(4, 0)],
+        [Point(0, 10), Point(4, 0)],
+    ],
+)
+def test_nothing_after_the_ramp_is_stalled_and_not_zero(points: list[Point]) -> None:
+    with pytest.raises(AttemptError) as ended:
+        estimate(points)
+    assert ended.value.outcome is Outcome.STALLED
+
+
+def test_too_few_counts_give_a_rate_without_an_interval() -> None:
+    seen = estimate([Point(0, 0), Point(0.5, 500_000), Point(1, 1_000_000)])
+    assert (seen.low_mbps, seen.high_mbps, seen.width()) == (None, None, None)
+    assert within(seen, 8, 0.001)
+
+
+def test_flows_are_added_up_at_common_times_to_the_earliest_last() -> None:
+    # By hand: at 1 s 100 + 300, at 2 s 200 + 600 (between its readings at 1 and 3 s).
+    one = [Point(0, 0), Point(1, 100), Point(2, 200)]
+    other = [Point(1, 300), Point(3, 900)]
+    assert common_points([one, other], 1.0) == [Point(1, 400), Point(2, 800)]
+
+
+@pytest.mark.parametrize("flows", [[], [[]], [[Point(0, 1)], []], [[Point(0, 1)], [Point(2, 3)]]])
+def test_flows_without_a_common_time_have_no_sum(flows: list[list[Point]]) -> None:
+    assert len(common_points(flows, 0.02)) <= 1
+
+
+def test_the_series_that_is_kept_gives_the_counts_back() -> None:
+    points = counter(slow_start(20, 0.05), 10)
+    kept = series(points)
+    steps = kept["bytes"]
+    assert isinstance(steps, list)
+    assert len(steps) == 500
+    assert kept["first_bytes"] + sum(steps) == pytest.approx(points[-1].count, rel=0.001)
+    assert kept["every_ms"] == 20
+    assert len(series(counter(lambda at_s: 8, 60))["bytes"]) <= 500
+    assert series(points[:1]) == {}
+    assert all(after >= before for before, after in pairwise(accumulate(steps)))
