@@ -153,17 +153,15 @@ FIELDS += ("successes", "places", "occasions", "further_places")
 def summary(code: str, name: str, operator: str) -> Any:
     import random
 
+    from phusong.coverage.interval import wilson
     from phusong.coverage.summary import AreaSummary
 
     places = min(250, 1 + int(random.expovariate(1 / 60)))
     good = min(places, round(places * random.betavariate(8, 1)))
     share = good / places
-    # Wilson's interval, so that a verdict, a share and its ends fit each other.
-    z2 = 1.96**2
-    centre = (share + z2 / (2 * places)) / (1 + z2 / places)
-    half = 1.96 / (1 + z2 / places)
-    half *= math.sqrt(share * (1 - share) / places + z2 / (4 * places**2))
-    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    # Neighbouring places are alike, so they are worth fewer than there are, as in real results.
+    worth = places if share in (0.0, 1.0) else max(1.0, places * random.uniform(0.5, 1))
+    low, high = wilson(share, worth, 0.95)
     return AreaSummary(
         code=code,
         name=name,

@@ -10,7 +10,7 @@ island, a hole with one area in it) is one closed arc. Arcs are told apart by th
 last edge: between two such vertices there is only one way to go on.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -84,14 +84,16 @@ def simplify_arcs(arcs: Arcs, tolerances_deg: NDArray[np.float64]) -> Arcs:
     simpler = shapely.simplify(lines, tolerances_deg * STEPS_PER_DEGREE, preserve_topology=False)
     points = shapely.get_coordinates(simpler).astype(np.int64)
     starts = np.concatenate([[0], np.cumsum(shapely.get_num_coordinates(simpler))])
-    return Arcs(
-        points=points,
-        starts=starts,
-        refs=arcs.refs,
-        ring_refs=arcs.ring_refs,
-        area_rings=arcs.area_rings,
-        owners=arcs.owners,
-    )
+    return replace(arcs, points=points, starts=starts)
+
+
+def snap_arcs(arcs: Arcs, grid: int) -> Arcs:
+    """Move points to a coarser grid, the same way from either side; what became equal goes."""
+    points = np.rint(arcs.points / grid).astype(np.int64) * grid
+    same = np.append(False, np.all(points[1:] == points[:-1], axis=1))
+    same[arcs.starts[:-1]] = same[arcs.starts[1:] - 1] = False
+    kept = np.concatenate([[0], np.cumsum(~same)])
+    return replace(arcs, points=points[~same], starts=kept[arcs.starts])
 
 
 def _rings(geometry: NDArray[np.object_]) -> tuple[Whole, Whole, Whole]:

@@ -4,7 +4,8 @@ A result as columns: what a page needs of each area, once, without geometry.
 An area that looks like most untouched areas (no sample, the same number of places needed)
 takes no row: a layer says once what such an area looks like, in `blank`. The row of the best
 operator repeats one of the others and only names it, in `same`. So a page of many operators,
-rules and periods grows with what was measured, not with the country.
+rules and periods grows with what was measured, not with the country. Of numbers that follow from
+others but for a little (`predict.py`), only that little is kept.
 """
 
 from collections import Counter
@@ -14,34 +15,37 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..coverage.interval import quantile
 from ..coverage.summary import ANY_OPERATOR, AreaSummary, Result, Verdict
 from ..data.errors import MapError
 from .packs import Pack
+from .predict import exact_share, high_of, left, low_of, share_of, times
 from .scale import NR_EVIDENCE, VERDICTS
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
-_COUNTS = ("samples", "trials", "successes", "places", "occasions", "simulated")
-_SHARES = ("share", "share_low", "share_high")
-_MEDIANS = ("down_mbps_median", "up_mbps_median", "rtt_idle_ms_median")
+NUMBERS = (
+    *("samples", "trials", "successes", "places", "occasions", "simulated"),
+    *("further_places", "further_places_at_share", "share", "share_low", "share_high"),
+    *("down_mbps_median", "up_mbps_median", "rtt_idle_ms_median"),
+)
 _FURTHER = ("further_places", "further_places_at_share")
+_MEDIANS = ("down_mbps_median", "up_mbps_median", "rtt_idle_ms_median")
 _VERDICT_KEYS = tuple(fill.key for fill in VERDICTS)
+_VERDICTS = {key: index for index, key in enumerate(_VERDICT_KEYS)}
+_NO_DATA = _VERDICTS[Verdict.NO_DATA]
 _NR_KEYS = tuple(fill.key for fill in NR_EVIDENCE)
-# What makes two rows the same to a reader, whosever they are.
-_VALUES = ("verdict", *_COUNTS, *_FURTHER, *_SHARES, *_MEDIANS, "excluded", "nr_evidence")
-_values_of = attrgetter(*_VALUES)
-_NONE = (None, None)
 
-# Counts that hardly differ from another are kept as the difference from it.
-_RELATIVE = {"trials": "samples", "successes": "trials", "occasions": "places"}
 MEDIAN_STEPS = 100
 EXACT_SHARE_STEPS = 10_000
 COARSE_SHARE_STEPS = 200
 COARSE_FROM_ROWS = 500_000
 
-Row = tuple[Any, ...]
+Numbers = NDArray[np.float64]
+Whole = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,59 +78,158 @@ def operators_of(result: Result) -> list[str]:
     return sorted({area.operator for area in result.areas}, key=lambda o: (o != ANY_OPERATOR, o))
 
 
-def layer_columns(
-    areas: Sequence[AreaSummary],
-    position: Mapping[str, int],
-    operators: Sequence[str],
-    rows_of: Mapping[str, Mapping[str, Row]] | None = None,
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
     """
-    Give one operator's areas as columns.
+    One operator's areas in order of their place among the shapes; nothing is NaN.
 
-    `position` maps an area's code to its place among the shapes; `best` and `same` are places
-    among `operators`. `rows_of` gives operators' rows by code, as `row_of` makes them: a row that
-    repeats the best operator's is in `same`, and in no column of values. Reasons of exclusion
-    and 5G evidence classes are columns of their own.
+    `numbers` are ``verdict`` and NUMBERS, `excluded` and `nr` counts by name, `best` names of
+    operators or None.
+    """
+
+    area: Whole
+    numbers: Mapping[str, Numbers]
+    excluded: Mapping[str, Whole]
+    nr: Mapping[str, Whole]
+    best: Sequence[str | None]
+
+    def equal(self, mine: Whole, other: "Rows", others: Whole) -> NDArray[np.bool_]:
+        """Tell which of my rows say the same as the other's."""
+        same = np.ones(len(mine), dtype=np.bool_)
+        for name, numbers in self.numbers.items():
+            a, b = numbers[mine], other.numbers[name][others]
+            same &= (a == b) | (np.isnan(a) & np.isnan(b))
+        for ours, theirs in ((self.excluded, other.excluded), (self.nr, other.nr)):
+            for name in {*ours, *theirs}:
+                here = ours[name][mine] if name in ours else 0
+                there = theirs[name][others] if name in theirs else 0
+                same &= np.equal(here, there)
+        return same
+
+    def taken(self, rows: Whole) -> "Rows":
+        """Give some of the rows; a reason that none of them has is left out."""
+        counts = [
+            {name: numbers[rows] for name, numbers in group.items() if numbers[rows].any()}
+            for group in (self.excluded, self.nr)
+        ]
+        return Rows(
+            area=self.area[rows],
+            numbers={name: numbers[rows] for name, numbers in self.numbers.items()},
+            excluded=counts[0],
+            nr=counts[1],
+            best=[self.best[row] for row in rows],
+        )
+
+
+def read_rows(areas: Sequence[AreaSummary], position: Mapping[str, int]) -> Rows:
+    """
+    Give one operator's areas as columns; `position` maps a code to its place among the shapes.
 
     Raises
     ------
     MapError
         If an area stands twice or has no shape.
     """
-    blank = _usual_blank(areas)
-    place = {operator: index for index, operator in enumerate(operators)}
-    rows: dict[int, tuple[Row, int | None, int | None]] = {}
-    seen: set[str] = set()
-    rows_of = rows_of or {}
-    own = rows_of.get(areas[0].operator, {}) if areas else {}
-    for area in areas:
-        if area.code not in position:
-            raise MapError(
-                "area {code} of the result has no shape; was it computed with these boundaries?",
-                code=area.code,
-            )
-        if area.code in seen:
-            raise MapError("area {code} stands twice in the result", code=area.code)
-        seen.add(area.code)
-        row = own.get(area.code) or row_of(area)
-        best = area.best_operator
-        if best is None and row == blank:
-            continue
-        known = (
-            rows_of.get(best, {}).get(area.code) if best and area.operator == ANY_OPERATOR else None
+    places = [position.get(area.code, -1) for area in areas]
+    if -1 in places:
+        raise MapError(
+            "area {code} of the result has no shape; was it computed with these boundaries?",
+            code=areas[places.index(-1)].code,
         )
-        same = place.get(best) if best is not None and known == row else None
-        rows[position[area.code]] = (row, None if best is None else place.get(best), same)
-    kept = sorted(rows)
-    columns = _columns([rows[at][0] for at in kept if rows[at][2] is None])
-    columns["area"] = kept
-    columns["best"] = [rows[at][1] for at in kept]
-    columns["same"] = [rows[at][2] for at in kept]
-    blank_columns = _columns([blank])
-    columns["blank"] = {
-        name: values[0] for name, values in blank_columns.items() if isinstance(values, list)
-    } | {"best": None}
+    place = np.array(places, dtype=np.int64)
+    order = np.argsort(place, kind="stable")
+    area = place[order]
+    twice = np.flatnonzero(area[1:] == area[:-1])
+    if twice.size:
+        code = areas[order[twice[0] + 1]].code
+        raise MapError("area {code} stands twice in the result", code=code)
+    numbers = {"verdict": np.array([_VERDICTS[each.verdict] for each in areas], float)[order]}
+    for name in NUMBERS:
+        numbers[name] = np.array(list(map(attrgetter(name), areas)), dtype=float)[order]
+    best = list(map(attrgetter("best_operator"), areas))
+    return Rows(
+        area=area,
+        numbers=numbers,
+        excluded=_by_name([each.excluded for each in areas], order),
+        nr=_by_name([each.nr_evidence for each in areas], order, _NR_KEYS),
+        best=[best[at] for at in order],
+    )
+
+
+def _by_name(
+    counts: Sequence[Mapping[str, int]], order: Whole, names: Sequence[str] = ()
+) -> dict[str, Whole]:
+    found = [(at, each) for at, each in enumerate(counts) if each]
+    seen = {name for _, each in found for name, count in each.items() if count}
+    columns = {}
+    for name in [name for name in names if name in seen] or sorted(seen):
+        column = np.zeros(len(counts), dtype=np.int64)
+        for at, each in found:
+            column[at] = each.get(name, 0)
+        columns[name] = column[order]
     return columns
+
+
+def usual_blank(rows: Rows) -> dict[str, float]:
+    """Give what most areas without a sample look like, as a value a number."""
+    numbers = rows.numbers
+    untouched = (numbers["verdict"] == _NO_DATA) & (numbers["samples"] == 0)
+    for counts in (*rows.excluded.values(), *rows.nr.values()):
+        untouched &= counts == 0
+    blank = dict.fromkeys(numbers, 0.0) | {"verdict": float(_NO_DATA)}
+    blank |= {name: np.nan for name in numbers if name.startswith("share") or name in _MEDIANS}
+    pairs = np.column_stack([np.nan_to_num(numbers[name][untouched], nan=-1) for name in _FURTHER])
+    kinds, counts = np.unique(pairs, axis=0, return_counts=True)
+    usual = kinds[counts.argmax()] if counts.size else (-1, -1)
+    for name, value in zip(_FURTHER, usual, strict=True):
+        blank[name] = np.nan if value < 0 else float(value)
+    return blank
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """
+    One operator's rows as they are kept.
+
+    `area` are the areas that have a row, `best` and `same` places among the operators (NaN for
+    none), `own` the rows that say something of their own: those without `same`.
+    """
+
+    area: Whole
+    best: Numbers
+    same: Numbers
+    own: Rows
+    blank: Mapping[str, float]
+
+
+def make_layer(rows: Rows, by_operator: Mapping[str, Rows], operator: str) -> Layer:
+    """Leave out what looks like most untouched areas, and what repeats the best operator's row."""
+    blank = usual_blank(rows)
+    place = {name: index for index, name in enumerate(by_operator)}
+    best = np.array([np.nan if name is None else place.get(name, np.nan) for name in rows.best])
+    same = np.full(len(rows.area), np.nan)
+    if operator == ANY_OPERATOR:
+        for name, other in by_operator.items():
+            mine = np.flatnonzero(best == place[name])
+            at = np.searchsorted(other.area, rows.area[mine])
+            found = at < len(other.area)
+            found[found] = other.area[at[found]] == rows.area[mine[found]]
+            mine, at = mine[found], at[found]
+            same[mine[rows.equal(mine, other, at)]] = place[name]
+    plain = np.array([name is None for name in rows.best], dtype=np.bool_)
+    for name, value in blank.items():
+        numbers = rows.numbers[name]
+        plain &= np.isnan(numbers) if np.isnan(value) else numbers == value
+    for counts in (*rows.excluded.values(), *rows.nr.values()):
+        plain &= counts == 0
+    kept = ~plain
+    return Layer(
+        area=rows.area[kept],
+        best=best[kept],
+        same=same[kept],
+        own=rows.taken(np.flatnonzero(kept & np.isnan(same))),
+        blank=blank,
+    )
 
 
 def choose_share_steps(rows: int) -> int:
@@ -139,57 +242,13 @@ def choose_share_steps(rows: int) -> int:
     return COARSE_SHARE_STEPS if rows > COARSE_FROM_ROWS else EXACT_SHARE_STEPS
 
 
-def row_of(area: AreaSummary) -> Row:
-    """Give what an area's row says, without whose it is."""
-    row: Row = _values_of(area)
-    if row[-1] or row[-2]:
-        return (*row[:-2], *({name: n for name, n in each.items() if n} for each in row[-2:]))
-    return row
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """What a result's rows are kept by: z of its intervals, steps of a share, places needed."""
 
-
-def _columns(rows: Sequence[Row]) -> dict[str, Any]:
-    by_name = dict(
-        zip(_VALUES, zip(*rows, strict=True) if rows else [()] * len(_VALUES), strict=True)
-    )
-    columns: dict[str, Any] = {
-        "verdict": [_VERDICT_KEYS.index(verdict) for verdict in by_name["verdict"]]
-    }
-    for name in (*_COUNTS, *_FURTHER, *_SHARES, *_MEDIANS):
-        columns[name] = list(by_name[name])
-    reasons = sorted(
-        {reason for excluded in by_name["excluded"] if excluded for reason in excluded}
-    )
-    columns["excluded"] = {
-        reason: [excluded.get(reason, 0) for excluded in by_name["excluded"]] for reason in reasons
-    }
-    found = {key for evidence in by_name["nr_evidence"] if evidence for key in evidence}
-    columns["nr"] = {
-        key: [evidence.get(key, 0) for evidence in by_name["nr_evidence"]]
-        for key in _NR_KEYS
-        if key in found
-    }
-    return columns
-
-
-def _usual_blank(areas: Sequence[AreaSummary]) -> Row:
-    untouched = Counter(
-        (area.further_places, area.further_places_at_share)
-        for area in areas
-        if area.verdict is Verdict.NO_DATA
-        and not area.samples
-        and not any(area.excluded.values())
-        and not any(area.nr_evidence.values())
-    )
-    usual = untouched.most_common(1)[0][0] if untouched else _NONE
-    return row_of(
-        AreaSummary(
-            code="",
-            name="",
-            verdict=Verdict.NO_DATA,
-            further_places=usual[0],
-            further_places_at_share=usual[1],
-        )
-    )
+    z: float
+    steps: float
+    needed: float
 
 
 def pack_result(
@@ -201,54 +260,83 @@ def pack_result(
     A share and the low end of its interval are rounded
     down and the high end up, so that rounding proves nothing.
     """
-    by_operator: dict[str, list[AreaSummary]] = {name: [] for name in operators_of(result)}
+    areas: dict[str, list[AreaSummary]] = {name: [] for name in operators_of(result)}
     for area in result.areas:
-        by_operator[area.operator].append(area)
-    operators = list(by_operator)
-    rows_of = {
-        operator: {area.code: row_of(area) for area in areas}
-        for operator, areas in by_operator.items()
-        if operator != ANY_OPERATOR
-    }
+        areas[area.operator].append(area)
+    by_operator = {name: read_rows(own, position) for name, own in areas.items()}
+    made = [make_layer(rows, by_operator, operator) for operator, rows in by_operator.items()]
+    # How many places prove an area where all pass; an operator's own rows need not tell.
+    needed = float(np.nanmax([0.0, *(layer.blank["further_places"] for layer in made)]))
+    scale = Scale(z=quantile(result.confidence), steps=float(share_steps), needed=needed)
     layers = []
-    for number, (operator, areas) in enumerate(by_operator.items()):
-        columns = layer_columns(areas, position, operators, rows_of)
-        _pack_columns(pack, f"{number}.", columns, share_steps)
+    for number, (operator, layer) in enumerate(zip(by_operator, made, strict=True)):
+        _pack_layer(pack, f"{number}.", layer, scale)
+        blank = {name: None if np.isnan(value) else value for name, value in layer.blank.items()}
         layers.append(
             {
                 "operator": operator,
-                "blank": columns["blank"],
-                "excluded": list(columns["excluded"]),
-                "nr": list(columns["nr"]),
+                "blank": blank | {"verdict": int(layer.blank["verdict"]), "best": None},
+                "excluded": list(layer.own.excluded),
+                "nr": list(layer.own.nr),
             }
         )
-    return {"layers": layers, "share_steps": share_steps, "median_steps": MEDIAN_STEPS}
+    return {
+        "layers": layers,
+        "share_steps": share_steps,
+        "median_steps": MEDIAN_STEPS,
+        "z": scale.z,
+    }
 
 
-def _pack_columns(pack: Pack, prefix: str, columns: Mapping[str, Any], steps: int) -> None:
-    pack.add(f"{prefix}area", np.diff(np.array(columns["area"], dtype=np.int64), prepend=0))
-    pack.add(f"{prefix}verdict", columns["verdict"])
-    for name in ("best", "same", *_FURTHER):
-        pack.add(f"{prefix}{name}", columns[name], "n")
-    for name in _COUNTS:
-        numbers = np.array(columns[name], dtype=np.int64)
-        of = _RELATIVE.get(name)
-        if name == "simulated" and numbers.any():
-            of = "samples"
-        if of is None:
-            pack.add(f"{prefix}{name}", numbers)
-        else:
-            pack.add(f"{prefix}{name}", np.array(columns[of], dtype=np.int64) - numbers, "z", of=of)
-    for name in _SHARES:
-        share = np.array(columns[name], dtype=np.float64) * steps
-        outward = np.ceil(share - 1e-6) if name == "share_high" else np.floor(share + 1e-6)
-        pack.add(f"{prefix}{name}", outward, "n")
+def _pack_layer(pack: Pack, prefix: str, layer: Layer, scale: Scale) -> None:
+    pack.add(f"{prefix}area", np.diff(layer.area, prepend=0))
+    pack.add(f"{prefix}best", layer.best, "n")
+    pack.add(f"{prefix}same", layer.same, "n")
+    numbers = dict(layer.own.numbers)
+    steps = scale.steps
+    for name in ("share", "share_low"):
+        numbers[name] = np.floor(numbers[name] * steps + 1e-6)
+    numbers["share_high"] = np.ceil(numbers["share_high"] * steps - 1e-6)
     for name in _MEDIANS:
-        median = np.array(columns[name], dtype=np.float64) * MEDIAN_STEPS
-        pack.add(f"{prefix}{name}", np.rint(median), "n")
-    for group in ("excluded", "nr"):
-        for number, counts in enumerate(columns[group].values()):
-            pack.add(f"{prefix}{group}.{number}", counts)
+        numbers[name] = np.rint(numbers[name] * MEDIAN_STEPS)
+    expected = _expected(numbers, scale)
+    for name, values in numbers.items():
+        nothing = name in _FURTHER or name in _MEDIANS or name.startswith("share")
+        if name in expected:
+            of, numbers_expected = expected[name]
+            missed = values - np.nan_to_num(numbers_expected)
+            pack.add(f"{prefix}{name}", missed, "s" if nothing else "z", predicted=of)
+        else:
+            pack.add(f"{prefix}{name}", values, "n" if nothing else "u")
+    for group, counts in (("excluded", layer.own.excluded), ("nr", layer.own.nr)):
+        for number, each in enumerate(counts.values()):
+            pack.add(f"{prefix}{group}.{number}", each)
+
+
+def _expected(
+    numbers: Mapping[str, Numbers], scale: Scale
+) -> dict[str, tuple[tuple[Any, ...], Numbers]]:
+    """Give the columns of which only what differs is kept: how they are predicted, and as what."""
+    z, steps = scale.z, scale.steps
+    places, samples = numbers["places"], numbers["samples"]
+    passed, tried = numbers["successes"], numbers["trials"]
+    each = float(samples.sum() / places.sum()) if places.any() else 0.0
+    share = exact_share(numbers["share"], passed, tried, steps)
+    low = low_of(share, places, z, steps)
+    high = high_of(share, numbers["share_low"], places, z, steps)
+    found: dict[str, tuple[tuple[Any, ...], Numbers]] = {
+        "samples": (("times", "places", each), times(places, each)),
+        "trials": (("same", "samples"), samples),
+        "successes": (("same", "trials"), tried),
+        "occasions": (("same", "places"), places),
+        "further_places": (("left", "places", scale.needed), left(places, scale.needed)),
+        "share": (("share",), share_of(passed, tried, steps)),
+        "share_low": (("low",), low),
+        "share_high": (("high",), high),
+    }
+    if numbers["simulated"].any():
+        found["simulated"] = (("same", "samples"), samples)
+    return found
 
 
 def sample_counts(result: Result) -> tuple[int, int]:
@@ -264,7 +352,8 @@ def nr_counts(result: Result) -> dict[str, int]:
     """Give how many of a result's samples stand behind each 5G evidence class."""
     total: Counter[str] = Counter()
     for area in _once(result):
-        total.update(area.nr_evidence)
+        if area.nr_evidence:
+            total.update(area.nr_evidence)
     return {key: total[key] for key in _NR_KEYS if total[key]}
 
 

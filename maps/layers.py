@@ -129,6 +129,7 @@ def _shapes(shapes: Shapes, drawn: Sequence[DrawnResult], packs: list[str]) -> d
     seen = np.array([code in with_data for code in shapes.codes])
     return {
         "pack": _packed(_pack_shapes(shapes), packs),
+        "steps_per_degree": STEPS_PER_DEGREE // shapes.grid,
         "grouped_by_parent": shapes.grouped_by_parent,
         "tolerance_m": shapes.tolerance_deg and round(shapes.tolerance_deg * 111_320),
         "home": home_extent(shapes.bounds[seen] if seen.any() else shapes.bounds),
@@ -148,11 +149,14 @@ def _pack_shapes(shapes: Shapes) -> Pack:
     pack.add("parent", [place.get(parent) for parent in shapes.parents], "n")
     pack.add("group", np.diff(shapes.group, prepend=0), "z")
     pack.add("arc_points", np.diff(arcs.starts))
-    pack.add("lon", np.diff(arcs.points[:, 0], prepend=0), "z")
-    pack.add("lat", np.diff(arcs.points[:, 1], prepend=0), "z")
+    pack.add("lon", np.diff(arcs.points[:, 0] // shapes.grid, prepend=0), "z")
+    pack.add("lat", np.diff(arcs.points[:, 1] // shapes.grid, prepend=0), "z")
     pack.add("levels", shapes.levels)
-    pack.add("arcs", np.diff(arcs.refs >> 1, prepend=0), "z")
-    pack.add("backwards", arcs.refs & 1)
+    # Most borders are met twice: first as the next new arc, forwards, then backwards.
+    arc, new = arcs.refs >> 1, np.zeros(len(arcs.refs), dtype=np.int64)
+    new[np.unique(arc, return_index=True)[1]] = 1
+    pack.add("arcs", np.where(new, 0, np.cumsum(new) - arc))
+    pack.add("backwards", (arcs.refs & 1) ^ (1 - new))
     pack.add("ring_refs", arcs.ring_refs)
     pack.add("area_rings", arcs.area_rings)
     return pack
@@ -162,6 +166,7 @@ def _result(
     result: Result, shapes_index: int, position: dict[str, int], packs: list[str], steps: int
 ) -> dict[str, Any]:
     measured, simulated = sample_counts(result)
+    evidence = nr_counts(result)
     pack = Pack()
     packed = pack_result(result, position, pack, steps)
     return {
@@ -184,8 +189,8 @@ def _result(
         "inputs": _plain(_ordered(result.inputs)),
         "measured": measured,
         "simulated": simulated,
-        "nr": nr_counts(result),
-        "by_indication": _by_indication(result),
+        "nr": evidence,
+        "by_indication": _by_indication(result, evidence),
         **packed,
         "pack": _packed(pack, packs),
     }
@@ -209,7 +214,7 @@ def _points(points: Points) -> dict[str, Any]:
     }
 
 
-def _by_indication(result: Result) -> bool:
+def _by_indication(result: Result, counts: dict[str, int]) -> bool:
     """
     Tell whether 5G rests on the phone's own icon: by the rule, or because nothing else was seen.
 
@@ -217,7 +222,6 @@ def _by_indication(result: Result) -> bool:
     """
     if result.rule in list_rules():
         return load_rule(result.rule).nr_evidence is NrEvidence.NSA_INDICATED
-    counts = nr_counts(result)
     measured = (NrEvidence.SA, NrEvidence.NSA_MEASURED)
     return NrEvidence.NSA_INDICATED in counts and not any(key in counts for key in measured)
 

@@ -36,6 +36,7 @@ MAP_NAME = "map_phusong"
 SCRIPTS = (
     "words.js",
     "packs.js",
+    "predict.js",
     "shapes.js",
     "values.js",
     "tiles.js",

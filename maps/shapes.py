@@ -16,7 +16,7 @@ import shapely
 from numpy.typing import NDArray
 
 from ..data.errors import MapError
-from .arcs import STEPS_PER_DEGREE, Arcs, cut_arcs, simplify_arcs
+from .arcs import STEPS_PER_DEGREE, Arcs, cut_arcs, simplify_arcs, snap_arcs
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -26,6 +26,9 @@ VERTICES_PER_AREA = 24
 TOLERANCES_DEG = (0.0001, 0.0002, 0.0004, 0.001, 0.002, 0.004, 0.008, 0.016)
 TOLERANCE_OF_WIDTH = 0.05
 UNMATCHED_FACTOR = 0.25
+GRIDS = (10, 5, 2)
+GRID_OF_TOLERANCE = 0.25
+GRID_OF_WIDTH = 0.05
 NEIGHBOUR_WITHIN_DEG = 0.003
 AREAS_PER_CELL = 12
 GROUP_FROM_AREAS = 2_000
@@ -45,8 +48,9 @@ class Shapes:
 
     `group` numbers the area that each lies in, by its parent where parents are known
     (`grouped_by_parent`), else by neighbourhood; it is what is drawn where areas are smaller
-    than a pixel. `levels` says of each arc whether it divides a group, groups, or the whole from
-    what is outside. `bounds` holds west, south, east, north of each area in degrees.
+    than a pixel. Points lie on every `grid`-th step. `levels` says of each arc whether it divides
+    a group, groups, or the whole from what is outside. `bounds` holds west, south, east, north of
+    each area in degrees.
     `tolerance_deg` is None where nothing was simplified.
     """
 
@@ -59,6 +63,7 @@ class Shapes:
     levels: Whole
     bounds: NDArray[np.float64]
     tolerance_deg: float | None
+    grid: int
 
 
 def draw_shapes(frame: "GeoDataFrame") -> Shapes:
@@ -81,16 +86,18 @@ def draw_shapes(frame: "GeoDataFrame") -> Shapes:
     cut = cut_arcs(geometry)
     levels, unmatched = _levels(cut, geometry, group)
     arcs, tolerance_deg = _simplify(cut, geometry, unmatched)
+    grid = _grid(geometry, tolerance_deg)
     return Shapes(
         codes=codes,
         names=names,
         parents=parents,
         group=group,
         grouped_by_parent=by_parent,
-        arcs=arcs,
+        arcs=snap_arcs(arcs, grid) if grid > 1 else arcs,
         levels=levels,
         bounds=bounds,
         tolerance_deg=tolerance_deg,
+        grid=grid,
     )
 
 
@@ -205,3 +212,12 @@ def _simplify(
         used = tolerance_deg
         arcs = simplify_arcs(arcs, np.minimum(tolerance_deg * factor, most))
     return arcs, used
+
+
+def _grid(geometry: NDArray[np.object_], tolerance_deg: float | None) -> int:
+    """Give the grid that what was simplified by so much needs, and the smallest area allows."""
+    if tolerance_deg is None:
+        return 1
+    width_deg = float(np.sqrt(shapely.area(geometry).min()))
+    finest = min(tolerance_deg * GRID_OF_TOLERANCE, width_deg * GRID_OF_WIDTH) * STEPS_PER_DEGREE
+    return next((grid for grid in GRIDS if grid <= finest + 1e-9), 1)

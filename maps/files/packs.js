@@ -2,6 +2,7 @@
 // Packs: columns of whole numbers, in base64 and compressed, undone one by one when needed.
 const KEPT_PACKS = 4; // the latest ones stay open: a country's period takes some megabytes
 const opened = new Map();
+const NOTHING = -(2 ** 31);
 const decoder = new TextDecoder();
 
 /** Give a pack's bytes; what was opened long ago is closed again. */
@@ -26,20 +27,18 @@ function fromBase64(text) {
   return bytes;
 }
 
-/** Give one column: numbers, with -1 for nothing where a column may have nothing, or texts. */
+/** Give one column as it stands: numbers, with -1 for nothing in `n` and NOTHING in `s`, or texts. */
 function column(bytes, columns, name) {
-  const [kind, width, offset, length, count, of] = columns[name];
+  const [kind, width, offset, length, count] = columns[name];
   if (kind === "t") return JSON.parse(decoder.decode(bytes.subarray(offset, offset + length)));
   const numbers = width ? planes(bytes, offset, count, width) : varints(bytes, offset, count);
   if (kind === "n") for (let i = 0; i < count; i++) numbers[i]--;
-  if (kind === "z") for (let i = 0; i < count; i++) numbers[i] = (numbers[i] >>> 1) ^ -(numbers[i] & 1);
-  if (of !== null) {
-    const prefix = name.slice(0, name.indexOf(".") + 1);
-    const whole = column(bytes, columns, prefix + of);
-    for (let i = 0; i < count; i++) numbers[i] = whole[i] - numbers[i];
-  }
+  if (kind === "z") for (let i = 0; i < count; i++) numbers[i] = signed(numbers[i]);
+  if (kind === "s") for (let i = 0; i < count; i++) numbers[i] = numbers[i] ? signed(numbers[i] - 1) : NOTHING;
   return numbers;
 }
+
+const signed = (number) => (number >>> 1) ^ -(number & 1);
 
 function planes(bytes, offset, count, width) {
   const numbers = Int32Array.from(bytes.subarray(offset, offset + count));

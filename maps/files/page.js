@@ -85,10 +85,11 @@ function sayHeading() {
   sayCautions(result);
 }
 
-function periodOf({ period: [start, end] }) {
+function periodOf({ period: [start, end], inputs: { first_sample: first, last_sample: last } }) {
   if (start && end) return t("{start} to {end} (UTC)", { start: day(start), end: lastDay(end) });
   if (start) return t("from {start} (UTC)", { start: day(start) });
   if (end) return t("until {end} (UTC)", { end: lastDay(end) });
+  if (first && last) return t("all dates: {start} to {end} (UTC)", { start: day(String(first)), end: day(String(last)) });
   return t("all dates");
 }
 
@@ -160,14 +161,32 @@ function choose(area, move = false) {
 /** Keep what is chosen in the address, so that a copied link shows the same. */
 function keepPlace() {
   const { lat, lng } = map.getCenter();
+  const { rule, area, boundary } = state.result;
   const place = new URLSearchParams({
-    rule: data.results.indexOf(state.result),
+    rule,
+    area,
+    period: periodKey(state.result),
+    boundary: boundary.vintage ?? boundary.id ?? "",
     operator: state.layer.operator,
     show: state.show,
     lang: language,
     at: [lat.toFixed(4), lng.toFixed(4), map.getZoom()].join(","),
   });
   history.replaceState(null, "", `#${place}`);
+}
+
+const periodKey = ({ period }) => period.map((moment) => moment?.slice(0, 10) ?? "").join("/");
+
+/** Give the result that agrees most with an address: its rule first, then area, period, boundaries. */
+function resultAt(place) {
+  const agrees = (result) => [
+    result.rule === place.get("rule"),
+    result.area === place.get("area"),
+    periodKey(result) === place.get("period"),
+    (result.boundary.vintage ?? result.boundary.id ?? "") === place.get("boundary"),
+  ];
+  const rank = (result) => agrees(result).reduce((sum, agreed) => 2 * sum + Number(agreed), 0);
+  return data.results.reduce((best, each) => (rank(each) > rank(best) ? each : best));
 }
 
 /** Start from the address where it says something, or from the first result. */
@@ -184,7 +203,7 @@ async function start() {
   }
   L.control.scale({ imperial: false }).addTo(map);
   await show({
-    result: data.results[Number(place.get("rule") ?? 0)] ?? data.results[0],
+    result: resultAt(place),
     operator: place.get("operator") ?? "any",
     quantity: place.get("show") ?? "verdict",
   });

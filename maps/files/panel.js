@@ -79,9 +79,9 @@ function describe(box, layer, area, heading) {
 
 /** Count the areas of each verdict. */
 function verdictCounts(layer, shapes) {
-  const counts = { covered: 0, not_covered: 0, unproven: 0, no_data: 0 };
-  for (const area of shapes.areas) counts[verdictOf(layer, area).key]++;
-  return counts;
+  const each = new Int32Array(data.scales.verdict.length);
+  for (const verdict of valuesOf(layer, "verdict", shapes.areas.length)) each[verdict]++;
+  return Object.fromEntries(data.scales.verdict.map(({ key }, index) => [key, each[index]]));
 }
 
 /** Say in one sentence what the layer comes to. */

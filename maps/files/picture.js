@@ -45,7 +45,7 @@ function picture(container) {
   rows.forEach(({ color, hatch, text }, index) => {
     const x = PICTURE_EDGE + (index % columns) * wide;
     const top = head + frame.height + PICTURE_EDGE + Math.floor(index / columns) * 24;
-    pen.drawImage(swatch(color, hatch), x, top);
+    pen.drawImage(swatch(color, hatch), x, top, ...SWATCH_PX);
     pen.fillStyle = "#1b1f23";
     pen.font = `14px ${PICTURE_FONT}`;
     pen.fillText(text, x + 36, top + 14);

@@ -66,10 +66,14 @@ class Shapes {
     this.groupedByParent = head.grouped_by_parent;
     this.areas = this.codes.map((_, index) => new Area(this, index));
     this.arcStarts = startsOf(take("arc_points"));
-    this.project(summed(take("lon")), summed(take("lat")));
-    const refs = summed(take("arcs"));
+    this.project(summed(take("lon")), summed(take("lat")), head.steps_per_degree);
+    // How far an arc lies behind the newest: none is the next new one, which runs forwards.
+    const refs = take("arcs");
     const backwards = take("backwards");
-    for (let i = 0; i < refs.length; i++) refs[i] = 2 * refs[i] + backwards[i];
+    for (let i = 0, next = 0; i < refs.length; i++) {
+      const fresh = refs[i] === 0;
+      refs[i] = 2 * (fresh ? next++ : next - refs[i]) + (backwards[i] ^ (fresh ? 0 : 1));
+    }
     const units = { count: this.codes.length, rings: startsOf(take("area_rings")), starts: startsOf(take("ring_refs")), refs };
     this.units = this.boxed(units);
     this.single = this.singleArcs();
@@ -79,36 +83,59 @@ class Shapes {
   }
 
   /** Turn whole steps of degrees into Mercator units, and remember where arcs start and end. */
-  project(lon, lat) {
+  project(lon, lat, perDegree) {
     const points = lon.length;
     this.x = new Int32Array(points);
     this.y = new Int32Array(points);
-    const arcs = this.arcStarts.length - 1;
-    this.ends = new Float64Array(2 * arcs);
-    const key = (at) => (lon[at] + 2e7) * 67108864 + lat[at] + 1e7;
-    for (let arc = 0; arc < arcs; arc++) {
-      this.ends[2 * arc] = key(this.arcStarts[arc]);
-      this.ends[2 * arc + 1] = key(this.arcStarts[arc + 1] - 1);
-    }
-    const perDegree = data.steps_per_degree;
     for (let i = 0; i < points; i++) {
       this.x[i] = Math.round(lonToX(lon[i] / perDegree));
       this.y[i] = Math.round(latToY(lat[i] / perDegree));
     }
   }
 
-  boxArcs() {
-    const arcs = this.arcStarts.length - 1;
-    const boxes = new Int32Array(4 * arcs);
-    for (let arc = 0; arc < arcs; arc++) {
-      let [west, north, east, south] = [WORLD, WORLD, 0, 0];
-      for (let i = this.arcStarts[arc]; i < this.arcStarts[arc + 1]; i++) {
-        west = Math.min(west, this.x[i]);
-        east = Math.max(east, this.x[i]);
-        north = Math.min(north, this.y[i]);
-        south = Math.max(south, this.y[i]);
+  /** Number the places where borders between groups begin and end: two a arc, -1 inside groups. */
+  numberEnds() {
+    const { x, y, arcStarts, levels } = this;
+    const ends = new Int32Array(2 * levels.length).fill(-1);
+    let size = 1024;
+    while (size < 4 * levels.length) size *= 2;
+    const table = new Int32Array(size).fill(-1);
+    const points = [];
+    for (let end = 0; end < ends.length; end++) {
+      const arc = end >> 1;
+      if (!levels[arc]) continue;
+      const at = end & 1 ? arcStarts[arc + 1] - 1 : arcStarts[arc];
+      const mixed = Math.imul(x[at], 0x9e3779b1) ^ Math.imul(y[at], 0x85ebca6b);
+      let slot = (mixed ^ (mixed >>> 15)) & (size - 1);
+      while (table[slot] >= 0 && (x[points[table[slot]]] !== x[at] || y[points[table[slot]]] !== y[at])) {
+        slot = (slot + 1) & (size - 1);
       }
-      boxes.set([west, north, east, south], 4 * arc);
+      if (table[slot] < 0) table[slot] = points.push(at) - 1;
+      ends[end] = table[slot];
+    }
+    this.ends = ends;
+    this.waiting = new Int32Array(points.length).fill(-1);
+    this.after = new Int32Array(ends.length).fill(-1);
+  }
+
+  boxArcs() {
+    const { x, y, arcStarts } = this;
+    const boxes = new Int32Array(4 * (arcStarts.length - 1));
+    for (let arc = 0, at = 0; arc + 1 < arcStarts.length; arc++, at += 4) {
+      let west = WORLD;
+      let north = WORLD;
+      let east = 0;
+      let south = 0;
+      for (let i = arcStarts[arc]; i < arcStarts[arc + 1]; i++) {
+        if (x[i] < west) west = x[i];
+        if (x[i] > east) east = x[i];
+        if (y[i] < north) north = y[i];
+        if (y[i] > south) south = y[i];
+      }
+      boxes[at] = west;
+      boxes[at + 1] = north;
+      boxes[at + 2] = east;
+      boxes[at + 3] = south;
     }
     return boxes;
   }
@@ -116,19 +143,28 @@ class Shapes {
   /** Add to units or groups the box of each: west, north, east, south in Mercator units. */
   boxed(made) {
     this.arcBox ??= this.boxArcs();
-    made.box = new Int32Array(4 * made.count);
-    for (let each = 0; each < made.count; each++) {
-      let [west, north, east, south] = [WORLD, WORLD, 0, 0];
-      for (let ref = made.starts[made.rings[each]]; ref < made.starts[made.rings[each + 1]]; ref++) {
-        const at = 4 * (made.refs[ref] >> 1);
-        west = Math.min(west, this.arcBox[at]);
-        north = Math.min(north, this.arcBox[at + 1]);
-        east = Math.max(east, this.arcBox[at + 2]);
-        south = Math.max(south, this.arcBox[at + 3]);
+    const { arcBox } = this;
+    const { rings, starts, refs } = made;
+    const box = new Int32Array(4 * made.count);
+    for (let each = 0, to = 0; each < made.count; each++, to += 4) {
+      let west = WORLD;
+      let north = WORLD;
+      let east = 0;
+      let south = 0;
+      for (let ref = starts[rings[each]]; ref < starts[rings[each + 1]]; ref++) {
+        const at = 4 * (refs[ref] >> 1);
+        if (arcBox[at] < west) west = arcBox[at];
+        if (arcBox[at + 1] < north) north = arcBox[at + 1];
+        if (arcBox[at + 2] > east) east = arcBox[at + 2];
+        if (arcBox[at + 3] > south) south = arcBox[at + 3];
       }
-      made.box.set([west, north, east, south], 4 * each);
+      box[to] = west;
+      box[to + 1] = north;
+      box[to + 2] = east;
+      box[to + 3] = south;
     }
-    made.width = typicalWidth(made.box);
+    made.box = box;
+    made.width = typicalWidth(box);
     return made;
   }
 
@@ -212,6 +248,7 @@ class Shapes {
   /** Give the groups: the members of each, and outlines without the borders inside. */
   groups() {
     if (this.grouped) return this.grouped;
+    this.numberEnds();
     const count = this.groupCount;
     const members = Array.from({ length: count }, () => []);
     for (let index = 0; index < this.group.length; index++) members[this.group[index]].push(index);
@@ -231,40 +268,56 @@ class Shapes {
   /** Join the arcs around some areas to rings; where borders do not match, give all their rings. */
   outline(inside) {
     const { rings, starts, refs } = this.units;
-    const from = new Map();
+    const { ends, waiting, after, levels, single } = this;
+    const around = [];
+    let matched = inside.length > 1;
+    for (const index of inside) {
+      for (let at = starts[rings[index]]; at < starts[rings[index + 1]]; at++) {
+        const ref = refs[at];
+        if (levels[ref >> 1]) around.push(ref);
+        else if (single[ref >> 1]) matched = false;
+      }
+    }
+    return (matched && this.joined(around, ends, waiting, after)) || this.allRings(inside);
+  }
+
+  allRings(inside) {
+    const { rings, starts, refs } = this.units;
     const all = [];
-    let matched = true;
     for (const index of inside) {
       for (let ring = rings[index]; ring < rings[index + 1]; ring++) {
         all.push(refs.subarray(starts[ring], starts[ring + 1]));
-        for (let at = starts[ring]; at < starts[ring + 1]; at++) {
-          const arc = refs[at] >> 1;
-          matched &&= !(this.single[arc] && !this.levels[arc]);
-          if (!this.levels[arc]) continue;
-          const start = this.ends[2 * arc + (refs[at] & 1)];
-          if (from.has(start)) from.get(start).push(refs[at]);
-          else from.set(start, [refs[at]]);
-        }
       }
     }
-    if (!matched || inside.length === 1) return all;
-    const joined = [];
-    for (const waiting of from.values()) {
-      while (waiting.length) {
-        const ring = [waiting.pop()];
-        const begun = this.ends[2 * (ring[0] >> 1) + (ring[0] & 1)];
-        for (;;) {
-          const last = ring[ring.length - 1];
-          const end = this.ends[2 * (last >> 1) + 1 - (last & 1)];
-          if (end === begun) break;
-          const next = from.get(end)?.pop();
-          if (next === undefined) return all;
-          ring.push(next);
+    return all;
+  }
+
+  /** Join arcs to rings, or give null where one does not close. */
+  joined(around, ends, waiting, after) {
+    for (const ref of around) {
+      after[ref] = waiting[ends[ref]];
+      waiting[ends[ref]] = ref;
+    }
+    const take = (node) => {
+      const ref = waiting[node];
+      if (ref >= 0) waiting[node] = after[ref];
+      return ref;
+    };
+    const rings = [];
+    let whole = true;
+    for (const first of around) {
+      const begun = ends[first];
+      for (let ref = take(begun); ref >= 0; ref = take(begun)) {
+        const ring = [];
+        for (; ref >= 0; ref = take(ends[ref ^ 1])) {
+          ring.push(ref);
+          if (ends[ref ^ 1] === begun) break;
         }
-        joined.push(ring);
+        whole &&= ref >= 0;
+        rings.push(ring);
       }
     }
-    return joined;
+    return whole ? rings : null;
   }
 }
 

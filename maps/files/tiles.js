@@ -136,8 +136,11 @@ class AreaLayer {
       else byStyle[styles[each]].push(each);
     }
     const draw = { pen, made, thin, scale, left, top };
-    const stretched = new DOMMatrix().scale(ratio / this.tileScale());
-    for (const fill of this.fills) if (fill instanceof CanvasPattern) fill.setTransform(stretched);
+    // Hatching goes on from tile to tile, so it begins where the map does and not where a tile does.
+    const stretch = ratio / this.tileScale();
+    const period = HATCH_PX * stretch;
+    const hatching = new DOMMatrix().translate(-(left % period), -(top % period)).scale(stretch / HATCH_FINER);
+    for (const fill of this.fills) if (fill instanceof CanvasPattern) fill.setTransform(hatching);
     byStyle.forEach((those, style) => this.fill(draw, those, this.fills[style]));
     this.close(pen, tile, ratio);
     this.borders(draw, byStyle, groups);
@@ -212,10 +215,13 @@ class AreaLayer {
       }
     }
     const between = widthOf(shapes.units.width * scale);
-    const around = shapes.groupedByParent ? Math.max(between, 1.6 * widthOf(shapes.groups().width * scale)) : between;
+    const around = shapes.groupedByParent ? Math.max(1.8 * between, widthOf(shapes.groups().width * scale)) : between;
+    // A coast is no stronger than what lies inside: where shapes are approximate, gaps between
+    // areas look like coasts, and the sea's own colour says where the land ends.
+    const coast = Math.max(0.3, between);
     pen.strokeStyle = data.scales.border;
     pen.lineJoin = "round";
-    [groups ? 0 : between, groups && !shapes.groupedByParent ? 0 : around, Math.max(0.5, around)].forEach((width, level) => {
+    [groups ? 0 : between, groups && !shapes.groupedByParent ? 0 : around, coast].forEach((width, level) => {
       if (!width) return;
       pen.globalAlpha = Math.min(0.85, width);
       pen.lineWidth = Math.max(0.5, width);
@@ -238,7 +244,7 @@ class AreaLayer {
     this.outline?.remove();
     const line = (color, weight) =>
       L.polygon(area.rings, { renderer: this.renderer, interactive: false, fill: false, color, weight });
-    this.outline = area ? L.featureGroup([line("#ffffff", 6), line("#111111", 3)]).addTo(this.map) : null;
+    this.outline = area ? L.featureGroup([line("#ffffff", 4.5), line("#111111", 2)]).addTo(this.map) : null;
   }
 }
 

@@ -1,6 +1,5 @@
 "use strict";
 // Values: what a result says of each area, the class it falls in, and the colour of the class.
-const COUNTS = new Set(["samples", "trials", "successes", "places", "occasions", "simulated"]);
 
 /** Open the pack of a result's values; until then there is none of its layers. */
 async function loadValues(result) {
@@ -10,7 +9,7 @@ async function loadValues(result) {
 /** Close a result's values again; its pack stays in the page. */
 function forgetValues(result) {
   result.bytes = null;
-  for (const layer of result.layers) layer.columns = layer.take = layer.rowOf = layer.own = null;
+  for (const layer of result.layers) layer.columns = layer.dense = layer.take = layer.rowOf = layer.own = null;
 }
 
 /** Give one operator's layer, ready to be asked for values. */
@@ -22,11 +21,11 @@ function layerOf(result, operator) {
 function readied(result, layer) {
   if (layer.columns) return layer;
   layer.columns = new Map();
+  layer.steps = { share: result.share_steps, median: result.median_steps };
+  layer.z = result.z;
+  const prefix = `${result.layers.indexOf(layer)}.`;
   layer.take = (name) => {
-    if (!layer.columns.has(name)) {
-      const prefix = `${result.layers.indexOf(layer)}.`;
-      layer.columns.set(name, column(result.bytes, result.pack.columns, prefix + name));
-    }
+    if (!layer.columns.has(name)) layer.columns.set(name, expected(result, layer, prefix + name));
     return layer.columns.get(name);
   };
   const areas = summed(layer.take("area"));
@@ -39,8 +38,46 @@ function readied(result, layer) {
     layer.own[row] = same[row] < 0 ? own++ : -1;
   }
   layer.other = (row) => readied(result, result.layers[same[row]]);
-  layer.steps = { share: result.share_steps, median: result.median_steps };
+  layer.dense = new Map();
   return layer;
+}
+
+/** Give a column's numbers, -1 for nothing: what is kept, and what the others lead one to expect. */
+function expected(result, layer, name) {
+  const { columns } = result.pack;
+  const numbers = column(result.bytes, columns, name);
+  const [kind, , , , count, how, ...of] = columns[name];
+  if (!how) return numbers;
+  const base = PREDICTED[how](layer, ...of);
+  for (let i = 0; i < count; i++) numbers[i] = kind === "s" && numbers[i] === NOTHING ? -1 : numbers[i] + base[i];
+  return numbers;
+}
+
+/** Give a value of every area, NaN for nothing; those without a row look like `blank`. */
+function valuesOf(layer, name, areas) {
+  if (layer.dense.has(name)) return layer.dense.get(name);
+  const values = new Float64Array(areas).fill(layer.blank[name] ?? NaN);
+  const [rows, own, numbers] = [layer.take("area"), layer.own, layer.take(name)];
+  const per = stepsOf(layer, name);
+  const same = layer.take("same");
+  const others = [];
+  for (let row = 0; row < rows.length; row++) {
+    const area = rows[row];
+    if (own[row] < 0) {
+      const other = (others[same[row]] ??= valuesOf(layer.other(row), name, areas));
+      values[area] = other[area];
+    } else {
+      const value = numbers[own[row]];
+      values[area] = value < 0 ? NaN : value / per;
+    }
+  }
+  layer.dense.set(name, values);
+  return values;
+}
+
+function stepsOf(layer, name) {
+  if (name.startsWith("share")) return layer.steps.share;
+  return name.endsWith("_median") ? layer.steps.median : 1;
 }
 
 /** Give a value of an area; one without a row looks like the layer's `blank`. */
@@ -50,10 +87,7 @@ function valueOf(layer, name, area) {
   if (name === "best") return nothing(layer.take("best")[row]);
   if (layer.own[row] < 0) return valueOf(layer.other(row), name, area);
   const value = layer.take(name)[layer.own[row]];
-  if (COUNTS.has(name) || name === "verdict") return value;
-  if (value < 0) return null;
-  if (name.startsWith("share")) return value / layer.steps.share;
-  return name.endsWith("_median") ? value / layer.steps.median : value;
+  return value < 0 ? null : value / stepsOf(layer, name);
 }
 
 const nothing = (value) => (value < 0 ? null : value);
@@ -74,15 +108,18 @@ function countsOf(layer, group, area) {
  */
 function classify(shapes, layer, shown) {
   const classes = shown.classes();
-  const styles = new Uint8Array(shapes.areas.length);
+  const total = shapes.areas.length;
+  const styles = shown.indices(layer, total);
+  const verdicts = shown.unproven ? valuesOf(layer, "verdict", total) : null;
+  const unproven = data.scales.verdict.findIndex(({ key }) => key === "unproven");
   const counts = classes.map(() => 0);
   let hatched = 0;
-  for (const area of shapes.areas) {
-    const index = shown.classOf(layer, area);
-    const lines = isHatched(shown, layer, area) ? 1 : 0;
-    styles[area.index] = 2 * index + lines;
-    counts[index]++;
+  for (let index = 0; index < total; index++) {
+    // A number that rests on too little evidence does not stand without hatching.
+    const lines = verdicts && verdicts[index] === unproven ? 1 : 0;
+    counts[styles[index]]++;
     hatched += lines;
+    styles[index] = 2 * styles[index] + lines;
   }
   return { classes, styles, counts, hatched };
 }
@@ -114,7 +151,7 @@ const SHOWN = {
   verdict: {
     title: () => t("Verdict"),
     classes: () => data.scales.verdict.map((fill) => ({ ...fill, label: t(fill.label) })),
-    classOf: (layer, area) => valueOf(layer, "verdict", area),
+    indices: (layer, total) => Uint8Array.from(valuesOf(layer, "verdict", total)),
   },
   share: {
     title: () => t("Share of places that pass"),
@@ -123,7 +160,7 @@ const SHOWN = {
       ...stepClasses(data.scales.steps.share, (edge) => number(edge * 100), "%"),
       noData(t("No data")),
     ],
-    classOf: (layer, area) => byEdges("share", valueOf(layer, "share", area)),
+    indices: byEdges("share", "share"),
   },
   down: {
     title: () => t("Median download, Mbit/s"),
@@ -131,7 +168,23 @@ const SHOWN = {
       ...stepClasses(data.scales.steps.down, (edge) => number(edge), " Mbit/s"),
       noData(t("No download measured")),
     ],
-    classOf: (layer, area) => byEdges("down", valueOf(layer, "down_mbps_median", area)),
+    indices: byEdges("down", "down_mbps_median"),
+  },
+  up: {
+    title: () => t("Median upload, Mbit/s"),
+    classes: () => [
+      ...stepClasses(data.scales.steps.up, (edge) => number(edge), " Mbit/s"),
+      noData(t("No upload measured")),
+    ],
+    indices: byEdges("up", "up_mbps_median"),
+  },
+  rtt: {
+    title: () => t("Median idle latency, ms"),
+    classes: () => [
+      ...stepClasses(data.scales.steps.rtt, (edge) => number(edge), " ms"),
+      noData(t("No latency measured")),
+    ],
+    indices: byEdges("rtt", "rtt_idle_ms_median"),
   },
   nr: {
     title: () => t("5G by strength of evidence"),
@@ -139,11 +192,7 @@ const SHOWN = {
       ...data.scales.nr.map((fill) => ({ ...fill, label: t(fill.label) })),
       noData(t("No data on 5G")),
     ],
-    classOf: (layer, area) => {
-      const seen = new Set(countsOf(layer, "nr", area).map(([name]) => name));
-      const found = data.scales.nr.findIndex((fill) => seen.has(fill.key));
-      return found < 0 ? data.scales.nr.length : found;
-    },
+    indices: (layer, total) => strongest(layer, total),
   },
   samples: {
     title: () => t("Number of samples"),
@@ -151,39 +200,53 @@ const SHOWN = {
       ...stepClasses(data.scales.steps.samples, (edge) => number(edge), ""),
       noData(t("No sample")),
     ],
-    classOf: (layer, area) => byEdges("samples", valueOf(layer, "samples", area) || null),
+    indices: byEdges("samples", "samples", 1),
   },
 };
 
-function byEdges(name, value) {
-  const { edges, colors } = data.scales.steps[name];
-  return value === null ? colors.length : classByEdges(edges, value);
+/** Make what gives each area's class of a number by its edges; below `least` is no data. */
+function byEdges(scale, name, least = -Infinity) {
+  return (layer, total) => {
+    const { edges, colors } = data.scales.steps[scale];
+    return Uint8Array.from(valuesOf(layer, name, total), (value) =>
+      value >= least ? classByEdges(edges, value) : colors.length,
+    );
+  };
 }
 
-/** Tell whether an area's number rests on too little evidence to stand without hatching. */
-function isHatched(shown, layer, area) {
-  return Boolean(shown.unproven) && data.scales.verdict[valueOf(layer, "verdict", area)].key === "unproven";
+/** Give each area's strongest evidence of 5G, or no data. */
+function strongest(layer, total) {
+  const classes = data.scales.nr.map(({ key }) => key);
+  const indices = new Uint8Array(total).fill(classes.length);
+  for (const area of layer.take("area")) {
+    const seen = new Set(countsOf(layer, "nr", { index: area }).map(([name]) => name));
+    const found = classes.findIndex((key) => seen.has(key));
+    if (found >= 0) indices[area] = found;
+  }
+  return indices;
 }
 
 const HATCH_PX = 5;
+const HATCH_FINER = 2; // so that it is sharp on a phone's screen too
 const fills = new Map();
 
-/** Give a fill for canvas: a colour, or a pattern of diagonal lines over it. */
+/** Give a fill for canvas: a colour, or a pattern of diagonal lines over it, twice as large as seen. */
 function fillOf(color, hatch) {
   if (!hatch) return color;
   const key = `${color} ${hatch}`;
   if (!fills.has(key)) {
     const tile = element("canvas");
-    tile.width = tile.height = HATCH_PX;
+    const size = HATCH_PX * HATCH_FINER;
+    tile.width = tile.height = size;
     const pen = tile.getContext("2d");
     pen.fillStyle = color;
-    pen.fillRect(0, 0, HATCH_PX, HATCH_PX);
+    pen.fillRect(0, 0, size, size);
     pen.strokeStyle = hatch;
-    pen.lineWidth = 1;
+    pen.lineWidth = 0.8 * HATCH_FINER;
     pen.beginPath();
-    for (const start of [-HATCH_PX, 0, HATCH_PX]) {
-      pen.moveTo(start - 1, HATCH_PX + 1);
-      pen.lineTo(start + HATCH_PX + 1, -1);
+    for (const start of [-size, 0, size]) {
+      pen.moveTo(start - 2, size + 2);
+      pen.lineTo(start + size + 2, -2);
     }
     pen.stroke();
     fills.set(key, pen.createPattern(tile, "repeat"));
@@ -199,16 +262,22 @@ function hatchOver(color) {
   return `rgb(${parts.map((part) => Math.round((part + toward) / 2)).join(" ")})`;
 }
 
+const SWATCH_PX = [28, 18];
+
 /** Make a swatch for a legend: a canvas, which prints as it looks. */
 function swatch(color, hatch) {
   const made = element("canvas", null, "swatch");
-  made.width = 28;
-  made.height = 18;
+  const [width, height] = [SWATCH_PX[0] * HATCH_FINER, SWATCH_PX[1] * HATCH_FINER];
+  made.width = width;
+  made.height = height;
   const pen = made.getContext("2d");
-  pen.fillStyle = fillOf(color, hatch);
-  pen.fillRect(0, 0, 28, 18);
+  const fill = fillOf(color, hatch);
+  if (hatch) fill.setTransform(new DOMMatrix());
+  pen.fillStyle = fill;
+  pen.fillRect(0, 0, width, height);
   pen.strokeStyle = data.scales.border;
-  pen.strokeRect(0.5, 0.5, 27, 17);
+  pen.lineWidth = HATCH_FINER;
+  pen.strokeRect(HATCH_FINER / 2, HATCH_FINER / 2, width - HATCH_FINER, height - HATCH_FINER);
   made.setAttribute("aria-hidden", "true");
   return made;
 }

@@ -6,7 +6,7 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phusong.maps.arcs import STEPS_PER_DEGREE, Arcs, cut_arcs, simplify_arcs
+from phusong.maps.arcs import STEPS_PER_DEGREE, Arcs, cut_arcs, simplify_arcs, snap_arcs
 
 Geometry = shapely.Polygon | shapely.MultiPolygon
 
@@ -42,6 +42,20 @@ def test_a_border_that_one_side_has_more_vertices_on_is_not_shared() -> None:
     left = shapely.Polygon([(0, 0), (1, 0), (1, 0.5), (1, 1), (0, 1)])
     arcs = cut(left, shapely.box(1, 0, 2, 1))
     assert (arcs.owners[:, 1] >= 0).sum() == 0
+
+
+def test_on_a_coarser_grid_neighbours_still_share_their_border_and_ends_stay_joined() -> None:
+    left = shapely.Polygon([(0, 0), (1.00004, 0), (1.00003, 0.5), (1.00004, 1), (0, 1)])
+    right = shapely.Polygon([(1.00004, 0), (2, 0), (2, 1), (1.00004, 1), (1.00003, 0.5)])
+    arcs = snap_arcs(cut(left, right), 10)
+    assert sorted(map(sorted, arcs.owners.tolist())) == [[-1, 0], [-1, 1], [0, 1]]
+    assert not (arcs.points % 10).any()
+    assert [round(signed_area(ring), 4) for ring in rings_of(arcs)] == [1, 1]
+
+
+def test_points_that_a_coarser_grid_makes_equal_are_there_once_and_ends_are_kept() -> None:
+    arcs = snap_arcs(cut(shapely.Polygon([(0, 0), (1, 0), (1.00001, 0.00001), (1, 1)])), 10)
+    assert arcs.points.tolist() == [[0, 0], [100_000, 0], [100_000, 100_000], [0, 0]]
 
 
 def test_an_island_in_a_lake_is_the_lakes_border_backwards() -> None:

@@ -273,6 +273,22 @@ def test_an_address_brings_back_what_was_chosen(
     ]
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "all dates: 2026-07-01 to 2026-08-14 (UTC)"),
+        ("vi", "mọi thời điểm: từ 01/07/2026 đến 14/08/2026 (UTC)"),
+    ],
+)
+def test_where_no_period_was_named_the_page_says_when_the_samples_are_from(
+    open_page: Open, make_area: Any, make_result: Any, squares: Any, language: str, said: str
+) -> None:
+    seen = {"first_sample": "2026-07-01T00:00:05+00:00", "last_sample": "2026-08-14T22:59:01+00:00"}
+    result = make_result(make_area("1"), period_start=None, period_end=None, inputs=seen)
+    page = render_page([DrawnResult(result=result, geometry=squares("1"))])
+    assert said in open_page(page, address=f"#lang={language}").text("#subtitle")
+
+
 @pytest.mark.parametrize("address", ["#rule=99&operator=x&show=constructor&lang=__proto__&at=a,b"])
 def test_a_nonsense_address_falls_back_to_the_first_view(
     open_page: Open, four_verdicts: DrawnResult, address: str

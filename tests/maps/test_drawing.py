@@ -156,7 +156,47 @@ def test_periods_of_a_rule_are_switched_over_the_same_shapes(
     assert opened.legend()["Covered"] == 1
     opened.page.select_option("#result", "2")
     assert "2026-04-01 to 2026-06-30" in opened.text("#subtitle")
-    assert opened.run("() => location.hash").startswith("#rule=3&")
+    kept = opened.run("() => location.hash")
+    assert "rule=b&" in kept
+    assert "period=2026-04-01%2F2026-07-01&boundary=2025-07-01" in kept
+    again = open_page(render_page(drawn[::-1]), address=kept)
+    assert "2026-04-01 to 2026-06-30" in again.text("#subtitle")
+    assert again.run("() => state.result.rule") == "b"
+
+
+def test_hatching_goes_on_from_tile_to_tile(
+    open_page: Open, make_area: Any, make_result: Any, squares: Any
+) -> None:
+    frame = squares("1")
+    frame["geometry"] = [shapely.box(90, 0, 130, 40)]
+    opened = open_page(
+        render_page(
+            [DrawnResult(result=make_result(make_area("1", Verdict.UNPROVEN)), geometry=frame)]
+        )
+    )
+    zoomed(opened, 6)
+    compared, differing = opened.run(
+        """() => {
+          const tiles = Object.values(areas.tiles._tiles);
+          let [compared, differing] = [0, 0];
+          for (const { el, coords } of tiles) {
+            const { x, y } = coords;
+            const right = tiles.find((each) => each.coords.x === x + 1 && each.coords.y === y);
+            if (!right || compared > 2000) continue;
+            // Ten pixels are two periods of the pattern.
+            const one = el.getContext("2d").getImageData(506, 0, 5, 512).data;
+            const other = right.el.getContext("2d").getImageData(4, 0, 5, 512).data;
+            for (let i = 0; i < one.length; i += 4) {
+              if (one[i + 3] < 255 || other[i + 3] < 255) continue;
+              compared++;
+              differing += Math.abs(one[i] - other[i]) > 12;
+            }
+          }
+          return [compared, differing];
+        }"""
+    )
+    assert compared > 1_000
+    assert differing < compared / 50
 
 
 def test_the_picture_has_the_map_its_title_and_the_word_simulated(

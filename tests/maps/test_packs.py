@@ -14,7 +14,7 @@ from phusong.maps.packs import Pack, varints
 def column(pack: Pack, name: str) -> list[int | None]:
     """Read a column as the page's script does."""
     content = zlib.decompress(base64.b64decode(pack.text()))
-    kind, width, offset, length, count, _ = pack.directory[name]
+    kind, width, offset, length, count, *_ = pack.directory[name]
     part = content[offset : offset + length]
     numbers: list[int] = []
     if width:
@@ -33,6 +33,9 @@ def column(pack: Pack, name: str) -> list[int | None]:
     assert len(numbers) == count
     if kind == "z":
         return [(number >> 1) ^ -(number & 1) for number in numbers]
+    if kind == "s":
+        signed = [(number - 1 >> 1) ^ -(number - 1 & 1) for number in numbers]
+        return [value if number else None for value, number in zip(signed, numbers, strict=True)]
     return [number - 1 if number else None for number in numbers] if kind == "n" else list(numbers)
 
 
@@ -60,6 +63,14 @@ def test_nothing_comes_back_as_nothing(numbers: list[int | None]) -> None:
     pack = Pack()
     pack.add("x", numbers, "n")
     assert column(pack, "x") == numbers
+
+
+@given(st.lists(st.none() | st.integers(-(2**29), 2**29)))
+def test_nothing_among_numbers_with_a_sign_comes_back(numbers: list[int | None]) -> None:
+    pack = Pack()
+    pack.add("x", numbers, "s", predicted=("left", "places", 73))
+    assert column(pack, "x") == numbers
+    assert pack.directory["x"][5:] == ("left", "places", 73)
 
 
 @pytest.mark.parametrize("wrong", [-1, 2**31])

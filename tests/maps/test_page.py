@@ -32,7 +32,7 @@ def unpacked(page: str, pack: dict[str, Any], name: str) -> list[Any]:
     found = re.search(rf'<script type="text/plain" id="{pack["id"]}">(.*?)</script>', page, re.S)
     assert found is not None
     content = zlib.decompress(base64.b64decode(found[1]))
-    kind, width, offset, length, count, _ = pack["columns"][name]
+    kind, width, offset, length, count, *_ = pack["columns"][name]
     if kind == "t":
         return list(json.loads(content[offset : offset + length]))
     assert (width, length) == (1, count), "small numbers take a byte each"
