@@ -1,5 +1,6 @@
 """Commands that draw: results that are kept become a page that opens from disk."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,8 +38,8 @@ def map_group() -> None:
     "numbers",
     type=click.IntRange(min=1),
     multiple=True,
-    help="Draw this result (again for more); the newest of each rule and kind of area where none"
-    " is named.",
+    help="Draw this result (again for more); the newest of each rule, kind of area and period"
+    " where none is named.",
 )
 @click.option("--title", help="What stands at the top of the page.")
 @click.option(
@@ -101,8 +102,7 @@ def load_drawn(store: "Store", numbers: Sequence[int]) -> list["DrawnResult"]:
     from .columns import DrawnResult
 
     if not numbers:
-        newest = {(row["rule"], row["area"]): row["id"] for row in list_results(store)}
-        numbers = sorted(newest.values())
+        numbers = newest_results(list_results(store))
     if not numbers:
         raise MapError("there is no result to draw; compute one first: phusong coverage compute")
     drawn = []
@@ -118,6 +118,16 @@ def load_drawn(store: "Store", numbers: Sequence[int]) -> list["DrawnResult"]:
             frame = frames[key]
         drawn.append(DrawnResult(result=result, geometry=frame))
     return drawn
+
+
+def newest_results(rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Give the newest result of each rule, kind of area and period; rows come oldest first."""
+    newest = {}
+    for row in rows:
+        inputs = json.loads(row["inputs"])
+        period = (inputs.get("period_start"), inputs.get("period_end"))
+        newest[row["rule"], row["area"], row["boundary_set_id"], *period] = row["id"]
+    return sorted(newest.values())
 
 
 def _counted(drawn: "DrawnResult") -> dict[str, object]:

@@ -33,7 +33,18 @@ from .columns import DrawnResult, Points
 from .layers import page_data
 
 MAP_NAME = "map_phusong"
-SCRIPTS = ("words.js", "areas.js", "points.js", "panel.js", "page.js")
+SCRIPTS = (
+    "words.js",
+    "packs.js",
+    "predict.js",
+    "shapes.js",
+    "values.js",
+    "tiles.js",
+    "points.js",
+    "panel.js",
+    "picture.js",
+    "page.js",
+)
 MAX_TITLE_CHARS = 300
 
 _MARKER = re.compile(r"@@(\w+)@@")
@@ -72,7 +83,7 @@ def render_page(
     options = options or PageOptions()
     leaflet = read_leaflet(options.leaflet_folder)
     title = _valid((options.title or "").strip()[:MAX_TITLE_CHARS])
-    data = page_data(results, points)
+    data, packs = page_data(results, points)
     data |= {
         "title": title or None,
         "language": language(),
@@ -88,7 +99,15 @@ def render_page(
         "title": html.escape(title or translate("Coverage map", language())),
         "styles": "\n".join(f"<style>{_closed(style, 'style')}</style>" for style in styles),
         "map": frame.container,
-        "data": f'<script type="application/json" id="data">{data_json(data)}</script>',
+        "data": "\n".join(
+            [
+                f'<script type="application/json" id="data">{data_json(data)}</script>',
+                *(
+                    f'<script type="text/plain" id="pack-{index}">{pack}</script>'
+                    for index, pack in enumerate(packs)
+                ),
+            ]
+        ),
         "scripts": "\n".join(f"<script>{_closed(script, 'script')}</script>" for script in scripts),
     }
     # One pass, so that nothing put in is looked at again.
@@ -168,6 +187,7 @@ def folium_frame() -> Frame:
         zoom_snap=0.25,
         wheel_px_per_zoom_level=90,
         world_copy_jump=False,
+        fade_animation=False,
     )
     shell._id = MAP_NAME.removeprefix("map_")
     reader = _FrameReader()

@@ -19,11 +19,14 @@ function said(name) {
   return Object.hasOwn(data.named, name) ? t(data.named[name]) : name.replaceAll("_", " ");
 }
 
+const formats = new Map();
+
 function number(value, digits = 0) {
-  return new Intl.NumberFormat(LOCALES[language], {
-    minimumFractionDigits: digits,
-    maximumFractionDigits: digits,
-  }).format(value);
+  const key = `${language} ${digits}`;
+  if (!formats.has(key)) {
+    formats.set(key, new Intl.NumberFormat(LOCALES[language], { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+  }
+  return formats.get(key).format(value);
 }
 
 /** Give a ratio as a percentage. One short of 1 is never written as 100 %. */

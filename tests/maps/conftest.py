@@ -163,9 +163,19 @@ class Opened:
     requests: list[str] = field(default_factory=list)
 
     def run(self, script: str, argument: object = None) -> Any:
+        self.settle()
         return self.page.evaluate(script, argument)
 
+    def settle(self) -> None:
+        """Wait until values are unpacked and every tile is painted."""
+        # The page's own policy forbids eval, and with it Playwright's wait_for_function.
+        end = time.monotonic() + READY_WITHIN_S
+        while self.page.evaluate("() => 'busy' in document.documentElement.dataset"):
+            assert time.monotonic() < end, f"the map was never drawn: {self.console}"
+            time.sleep(0.02)
+
     def text(self, selector: str) -> str:
+        self.settle()
         return str(self.page.locator(selector).inner_text())
 
     def data(self, name: str) -> str | None:
@@ -232,9 +242,9 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
         opened.page.on("pageerror", lambda error: opened.console.append(str(error)))
         opened.page.on("dialog", lambda dialog: opened.console.append(dialog.message))
         opened.page.goto(url)
-        # The page's own policy forbids eval, and with it Playwright's wait_for_function.
+        ready = "() => document.documentElement.dataset.readyMs ?? null"
         end = time.monotonic() + READY_WITHIN_S
-        while opened.data("readyMs") is None:
+        while opened.page.evaluate(ready) is None:
             assert time.monotonic() < end, f"the map was never drawn: {opened.console}"
             time.sleep(0.05)
         return opened
