@@ -135,6 +135,14 @@ def load_boundaries(store: Store, set_id: str, level: str) -> list[dict[str, Any
     )
 
 
+def load_parents(store: Store, set_id: str) -> dict[str, str | None]:
+    """Give the code of what each area of a set lies in, over all its levels."""
+    rows = store.tables.query(
+        "SELECT code, parent_code FROM boundary WHERE set_id = ? ORDER BY level, code", (set_id,)
+    )
+    return {row["code"]: row["parent_code"] for row in rows}
+
+
 def kept_beside(store: Store, name: str) -> Path:
     """Give where something that can be made again is kept: in a folder beside the store."""
     safe = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in name)

@@ -21,7 +21,7 @@ from .arcs import STEPS_PER_DEGREE
 from .columns import DrawnResult, Points, choose_share_steps, nr_counts, pack_result, sample_counts
 from .packs import Pack
 from .scale import scales
-from .shapes import Shapes, draw_shapes, home_extent, whole_extent
+from .shapes import VERTEX_BUDGET, Shapes, draw_shapes, home_extent, whole_extent
 
 POINTS_SHOWN_AT_FIRST = 2_000
 
@@ -50,7 +50,10 @@ _NAMED = {**_INPUTS, **_THRESHOLDS, **REASON_TEXTS}
 
 
 def page_data(
-    results: Sequence[DrawnResult], points: Points | None = None
+    results: Sequence[DrawnResult],
+    points: Points | None = None,
+    *,
+    vertex_budget: int = VERTEX_BUDGET,
 ) -> tuple[dict[str, Any], list[str]]:
     """
     Give what the page's script reads: a value for JSON, and the packs that it refers to.
@@ -76,7 +79,7 @@ def page_data(
     packs: list[str] = []
     shapes, positions = [], []
     for drawn_together in sets:
-        drawn_shapes = draw_shapes(_union(drawn_together))
+        drawn_shapes = draw_shapes(_union(drawn_together), vertex_budget)
         shapes.append(_shapes(drawn_shapes, drawn_together, packs))
         positions.append({code: index for index, code in enumerate(drawn_shapes.codes)})
     steps = choose_share_steps(sum(len(drawn.result.areas) for drawn in results))

@@ -66,9 +66,12 @@ class Shapes:
     grid: int
 
 
-def draw_shapes(frame: "GeoDataFrame") -> Shapes:
+def draw_shapes(frame: "GeoDataFrame", vertex_budget: int = VERTEX_BUDGET) -> Shapes:
     """
     Give the areas of a frame (code, geometry, perhaps name, parent_name and parent_code).
+
+    Borders are simplified no more than it takes to keep within so many vertices, or
+    `VERTICES_PER_AREA` for each area where that is more.
 
     Raises
     ------
@@ -85,7 +88,7 @@ def draw_shapes(frame: "GeoDataFrame") -> Shapes:
     group, by_parent = _groups(frame, parents, bounds)
     cut = cut_arcs(geometry)
     levels, unmatched = _levels(cut, geometry, group)
-    arcs, tolerance_deg = _simplify(cut, geometry, unmatched)
+    arcs, tolerance_deg = _simplify(cut, geometry, unmatched, vertex_budget)
     grid = _grid(geometry, tolerance_deg)
     return Shapes(
         codes=codes,
@@ -197,9 +200,12 @@ def _levels(
 
 
 def _simplify(
-    arcs: Arcs, geometry: NDArray[np.object_], unmatched: NDArray[np.bool_]
+    arcs: Arcs,
+    geometry: NDArray[np.object_],
+    unmatched: NDArray[np.bool_],
+    vertex_budget: int,
 ) -> tuple[Arcs, float | None]:
-    budget = max(VERTEX_BUDGET, VERTICES_PER_AREA * len(geometry))
+    budget = max(vertex_budget, VERTICES_PER_AREA * len(geometry))
     widths = np.sqrt(shapely.area(geometry))
     beside = np.where(arcs.owners < 0, arcs.owners[:, :1], arcs.owners)
     # A small area keeps its shape: its corners move by a fraction of its own width at most.

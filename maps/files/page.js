@@ -22,7 +22,14 @@ async function openResult(result) {
 async function show({ result = state.result, operator = state.layer?.operator, quantity = state.show } = {}) {
   const mine = ++asked;
   document.documentElement.dataset.busy = "values";
-  const [shapes] = await Promise.all([loadShapes(result), openResult(result)]);
+  const loaded = await Promise.all([loadShapes(result), openResult(result)]).catch(sayTrouble);
+  if (!loaded) {
+    delete document.documentElement.dataset.busy;
+    sayChoices();
+    return;
+  }
+  const [shapes] = loaded;
+  at("trouble").hidden = true;
   // While this one was unpacked, the reader may have chosen another.
   if (mine !== asked) return;
   const first = state.result === null;
@@ -47,6 +54,7 @@ function fit([west, south, east, north]) {
 
 function sayAll() {
   sayPage();
+  sayPlace();
   sayHeading();
   sayChoices();
   saySentence();
@@ -144,6 +152,7 @@ function sayChoices() {
 function choose(area, move = false) {
   state.area = area;
   areas.mark(area);
+  keepPlace();
   at("card").hidden = !area;
   if (!area) return;
   describe(at("card"), state.layer, area, "h2");
@@ -152,6 +161,8 @@ function choose(area, move = false) {
   close.setAttribute("aria-label", t("Close"));
   close.addEventListener("click", () => choose(null));
   at("card").prepend(close);
+  const into = linkInto(area);
+  if (into) at("card").append(into);
   at("card").scrollIntoView({ block: "nearest" });
   if (!move) return;
   const [west, south, east, north] = area.box;
@@ -172,6 +183,8 @@ function keepPlace() {
     lang: language,
     at: [lat.toFixed(4), lng.toFixed(4), map.getZoom()].join(","),
   });
+  if (state.area) place.set("chosen", state.area.code);
+  sayPlace();
   history.replaceState(null, "", `#${place}`);
 }
 
@@ -209,6 +222,8 @@ async function start() {
   });
   const [lat, lng, zoom] = (place.get("at") ?? "").split(",").map(Number);
   if ([lat, lng, zoom].every(Number.isFinite)) map.setView([lat, lng], zoom, { animate: false });
+  const chosen = state.shapes.areas.find(({ code }) => code === place.get("chosen"));
+  if (chosen) choose(chosen, !place.has("at"));
   if (data.points) startPoints();
   areas.onSettled = (grouped) => {
     areas.onSettled = sayGrouping;
@@ -266,8 +281,12 @@ at("period").addEventListener("change", (event) => show({ result: data.results[N
 at("operator").addEventListener("change", (event) => show({ operator: event.target.value }));
 at("show").addEventListener("change", (event) => show({ quantity: event.target.value }));
 at("search").addEventListener("input", (event) => search(event.target.value));
+at("search").addEventListener("focus", async () => {
+  await loadNames();
+  if (at("search").value) search(at("search").value);
+});
 at("search").addEventListener("keydown", (event) => {
-  if (event.key === "Enter") at("found").querySelector("button")?.click();
+  if (event.key === "Enter") at("found").querySelector("button, a")?.click();
   if (event.key === "Escape") at("found").hidden = true;
 });
 at("language").addEventListener("click", () => {

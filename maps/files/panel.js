@@ -171,8 +171,16 @@ function search(text) {
     item.append(button);
     list.append(item);
   }
-  list.hidden = found.length === 0;
-  if (!found.length) none.textContent = t("No area has this name.");
+  const elsewhere = site ? namesWith(wanted, FOUND_ROWS - found.length) : [];
+  for (const { name, code, within, page } of elsewhere) {
+    const link = linkTo(name, page, { chosen: code });
+    if (within) link.append(element("small", within));
+    const item = element("li");
+    item.append(link);
+    list.append(item);
+  }
+  list.hidden = found.length + elsewhere.length === 0;
+  if (list.hidden) none.textContent = t("No area has this name.");
 }
 
 const COLUMNS = [

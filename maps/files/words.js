@@ -1,6 +1,7 @@
 "use strict";
 // What the page says, in the reader's language. An English text is the key of its translation.
-const data = JSON.parse(document.getElementById("data").textContent);
+// What the pages of a site share stands in a file of its own, which was read before this one.
+const data = { ...window.phusongShared, ...JSON.parse(document.getElementById("data").textContent) };
 const LANGUAGES = { en: "English", vi: "Tiếng Việt" };
 const LOCALES = { en: "en-GB", vi: "vi-VN" };
 let language = Object.hasOwn(LANGUAGES, data.language) ? data.language : "en";

@@ -161,3 +161,27 @@ def test_a_folder_without_leaflet_is_a_message(
     finished = phusong("map", "build", tmp_path / "map.html", "--leaflet", tmp_path)
     assert (finished.code, "leaflet.js" in finished.err) == (3, True)
     assert not (tmp_path / "map.html").exists()
+
+
+def test_a_site_is_written_and_its_pages_are_counted(
+    phusong: Any, keep: Any, make_area: Any, tmp_path: Path
+) -> None:
+    keep(make_area("1"), make_area("2", Verdict.NO_DATA))
+    finished = phusong("map", "build", "--site", tmp_path / "site", "--json")
+    assert finished.code == 0
+    (answer,) = [json.loads(finished.out)]
+    files = [path for path in (tmp_path / "site").rglob("*") if path.is_file()]
+    assert answer["pages"] == 1
+    assert answer["files"] == len(files)
+    assert answer["size_bytes"] == sum(path.stat().st_size for path in files)
+    assert 0 < answer["first_page_bytes"] <= answer["size_bytes"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["map.html", "--site", "site"]])
+def test_one_file_or_a_folder_must_be_named_and_not_both(
+    arguments: list[str], phusong: Any, keep: Any, make_area: Any
+) -> None:
+    keep(make_area("1"))
+    finished = phusong("map", "build", *arguments)
+    assert finished.code == 2
+    assert "--site" in finished.err

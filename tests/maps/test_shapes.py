@@ -9,7 +9,6 @@ import pytest
 import shapely
 
 from phusong.data.errors import MapError
-from phusong.maps import shapes as shapes_module
 from phusong.maps.arcs import STEPS_PER_DEGREE
 from phusong.maps.shapes import OUTER, Shapes, draw_shapes, home_extent, whole_extent
 
@@ -63,39 +62,30 @@ def test_coordinates_are_rounded_to_five_decimals(
     assert polygons_of(draw_shapes(frame))[0].bounds == (105.12346, 20.0, 105.2, 20.1)
 
 
-def test_many_vertices_are_simplified_and_neighbours_still_touch(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(shapes_module, "VERTEX_BUDGET", 1_000)
+def test_many_vertices_are_simplified_and_neighbours_still_touch() -> None:
     frame = wavy(10)
-    drawn = draw_shapes(frame)
+    drawn = draw_shapes(frame, 1_000)
     kept = polygons_of(drawn)
     assert len(drawn.arcs.points) <= 1_000
     assert drawn.tolerance_deg is not None
     assert shapely.coverage_is_valid(kept)
 
 
-def test_every_area_is_drawn_even_where_simplifying_would_empty_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(shapes_module, "VERTEX_BUDGET", 10)
+def test_every_area_is_drawn_even_where_simplifying_would_empty_it() -> None:
     frame = wavy(4)
     islet = geopandas.GeoDataFrame(
         {"code": ["islet"]}, geometry=[shapely.Point(112, 16).buffer(0.00002)], crs="EPSG:4326"
     )
     both = geopandas.pd.concat([frame, islet], ignore_index=True)
-    drawn = draw_shapes(both)
+    drawn = draw_shapes(both, 10)
     assert len(drawn.codes) == 5
     assert all(polygon.area > 0 for polygon in polygons_of(drawn))
 
 
-def test_borders_that_do_not_match_move_less_than_the_tolerance_and_are_no_coast(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(shapes_module, "VERTEX_BUDGET", 1_000)
+def test_borders_that_do_not_match_move_less_than_the_tolerance_and_are_no_coast() -> None:
     frame = wavy(10)
     frame["geometry"] = shapely.buffer(frame.geometry.to_numpy(), 0.001)
-    drawn = draw_shapes(frame)
+    drawn = draw_shapes(frame, 1_000)
     assert len(drawn.arcs.points) <= 1_000
     moved = shapely.hausdorff_distance(frame.geometry.to_numpy(), polygons_of(drawn))
     assert drawn.tolerance_deg is not None
