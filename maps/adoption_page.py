@@ -104,14 +104,20 @@ def _province(unit: str, provinces: Provinces | None) -> str | None:
 def _map(provinces: Provinces | None) -> dict[str, Any] | None:
     if provinces is None:
         return None
-    from .shapes import STEPS_PER_DEGREE, draw_shapes, whole_extent
+    import numpy as np
+
+    from .arcs import STEPS_PER_DEGREE
+    from .shapes import draw_shapes, whole_extent
 
     shapes = draw_shapes(provinces.drawn())
     steps = STEPS["share"]
     return {
         "codes": shapes.codes,
         "names": shapes.names,
-        "polygons": shapes.polygons,
+        "rings": [
+            [np.diff(ring, axis=0, prepend=0).ravel().tolist() for ring in rings]
+            for rings in shapes.arcs.rings_of()
+        ],
         "steps_per_degree": STEPS_PER_DEGREE,
         "extent": whole_extent(shapes.bounds),
         "approximate": provinces.approximate,

@@ -11,6 +11,7 @@ last edge: between two such vertices there is only one way to go on.
 """
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import shapely
@@ -40,6 +41,18 @@ class Arcs:
     ring_refs: Whole
     area_rings: Whole
     owners: Whole
+
+    def rings_of(self) -> list[list[Whole]]:
+        """Give the rings of each area as points, each point once, without the one that closes."""
+        rings = []
+        for refs in np.split(self.refs, np.cumsum(self.ring_refs)[:-1]):
+            runs = [
+                self.points[self.starts[ref >> 1] : self.starts[(ref >> 1) + 1]] for ref in refs
+            ]
+            turned = [run[::-1] if ref & 1 else run for ref, run in zip(refs, runs, strict=True)]
+            rings.append(np.concatenate([run[:-1] for run in turned]))
+        firsts = np.cumsum([0, *self.area_rings])
+        return [rings[first:last] for first, last in pairwise(firsts)]
 
 
 def cut_arcs(geometry: NDArray[np.object_]) -> Arcs:

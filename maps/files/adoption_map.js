@@ -34,20 +34,18 @@ class ProvinceMap {
 
   path(code, index) {
     let top = Infinity;
-    const rings = this.map.polygons[index].flatMap((polygon) =>
-      polygon.map((steps) => {
-        let [lon, lat] = [0, 0];
-        const points = [];
-        for (let i = 0; i < steps.length; i += 2) {
-          lon += steps[i];
-          lat += steps[i + 1];
-          const degrees = [lon, lat].map((value) => value / this.map.steps_per_degree);
-          points.push(`${this.x(degrees[0])} ${this.y(degrees[1])}`);
-          top = Math.min(top, Number(this.y(degrees[1])));
-        }
-        return `M${points.join("L")}Z`;
-      }),
-    );
+    const rings = this.map.rings[index].map((steps) => {
+      let [lon, lat] = [0, 0];
+      const points = [];
+      for (let i = 0; i < steps.length; i += 2) {
+        lon += steps[i];
+        lat += steps[i + 1];
+        const degrees = [lon, lat].map((value) => value / this.map.steps_per_degree);
+        points.push(`${this.x(degrees[0])} ${this.y(degrees[1])}`);
+        top = Math.min(top, Number(this.y(degrees[1])));
+      }
+      return `M${points.join("L")}Z`;
+    });
     const made = svg("path", { d: rings.join(""), "fill-rule": "evenodd", role: "button" });
     made.dataset.code = code;
     made.dataset.top = top;

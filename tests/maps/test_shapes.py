@@ -1,6 +1,5 @@
 """Polygons on their way into a page: all of them, simplified, in whole steps."""
 
-import itertools
 from collections.abc import Callable
 
 import geopandas
@@ -14,20 +13,12 @@ from phusong.maps.shapes import OUTER, Shapes, draw_shapes, home_extent, whole_e
 
 
 def polygons_of(drawn: Shapes) -> list[shapely.Polygon]:
-    """Put each area's rings together from their arcs, as the page does."""
-    arcs = drawn.arcs
-    ends = numpy.cumsum(arcs.ring_refs)
-    rings = []
-    for refs in numpy.split(arcs.refs, ends[:-1]):
-        runs = [arcs.points[arcs.starts[ref >> 1] : arcs.starts[(ref >> 1) + 1]] for ref in refs]
-        turned = [run[::-1] if ref & 1 else run for ref, run in zip(refs, runs, strict=True)]
-        for one, other in zip(turned, [*turned[1:], turned[0]], strict=True):
-            assert tuple(one[-1]) == tuple(other[0])
-        rings.append(numpy.concatenate([run[:-1] for run in turned]) / STEPS_PER_DEGREE)
-    starts = numpy.cumsum([0, *arcs.area_rings])
+    """Give each area as one polygon, in degrees."""
     return [
-        shapely.Polygon(rings[start], rings[start + 1 : end])
-        for start, end in itertools.pairwise(starts)
+        shapely.Polygon(
+            rings[0] / STEPS_PER_DEGREE, [hole / STEPS_PER_DEGREE for hole in rings[1:]]
+        )
+        for rings in drawn.arcs.rings_of()
     ]
 
 
