@@ -1,7 +1,7 @@
 """The areas that are judged: drawn boundaries of one level, or the cells of an H3 resolution."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,16 @@ Flags = npt.NDArray[np.bool_]
 _M_PER_DEGREE = 111_195.0
 
 
+@dataclass(frozen=True, slots=True)
+class Astray:
+    """How many areas of a finer level name none around them, of how many, and the first code."""
+
+    level: str
+    areas: int
+    of: int
+    first: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Areas:
     """
@@ -30,7 +40,7 @@ class Areas:
     `label` is the level (``commune``) or the H3 resolution (``h3:8``). `frame` has the columns
     ``code, name, parent_name, geometry`` and is None for H3, whose cells need no drawing. The
     other fields name the set of boundaries, for the result. `within` is a finer level and the
-    code around each of its codes, where the levels nest.
+    code around each of its codes, where the levels nest; `astray` says where they do not.
     """
 
     label: str
@@ -42,6 +52,7 @@ class Areas:
     approximate: bool = False
     index: AreaIndex | None = field(default=None, repr=False, compare=False)
     within: tuple[str, Mapping[str, str]] | None = field(default=None, repr=False, compare=False)
+    astray: Astray | None = field(default=None, repr=False, compare=False)
 
     def indexed(self, kept: Path | None = None) -> "Areas":
         """Give the same, ready to be joined to; `kept` is where the index is or will be kept."""
@@ -92,16 +103,32 @@ class Areas:
         return crosses
 
     def nested_in(self, finer: Sequence["Areas"]) -> "Areas":
-        """Give the same, found by the codes of a finer level of its set where that names them."""
-        if self.frame is None:
-            return self
-        own = set(self.frame["code"])
+        """
+        Give the same, found by the codes of a finer level of its set where all of them nest.
+
+        One village that names no commune of the set is enough to find every commune by its shape:
+        samples of that village would else be outside at one level and inside at the other.
+        """
+        astray = None
         for level in finer:
-            same_set = level.frame is not None and level.set_id == self.set_id
-            if same_set and level.frame is not None and set(level.frame["parent_code"]) <= own:
+            if self.frame is None or level.frame is None or level.set_id != self.set_id:
+                continue
+            named = level.frame["parent_code"].isin(set(self.frame["code"])).to_numpy()
+            if named.all():
                 around = dict(zip(level.frame["code"], level.frame["parent_code"], strict=True))
                 return replace(self, within=(level.label, around))
-        return self
+            lost = sorted(level.frame["code"][~named])
+            astray = astray or Astray(level.label, len(lost), len(named), lost[0])
+        return replace(self, astray=astray)
+
+    def found_by(self) -> dict[str, object]:
+        """Say how samples are given to the areas, for a result's inputs."""
+        if self.frame is None:
+            return {"found_by": "cells"}
+        if self.within is not None:
+            return {"found_by": "codes", "nested_level": self.within[0]}
+        told: dict[str, object] = {"found_by": "shapes"}
+        return told if self.astray is None else told | {"not_nested": asdict(self.astray)}
 
     def codes_around(self, codes: Codes) -> Codes:
         """Give the code of the area around each code of the level that this one is made of."""

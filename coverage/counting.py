@@ -33,6 +33,7 @@ class Job:
     """
     What every chunk is counted by: the areas of each level, the rules, whose network it was.
 
+    `unasked` are the metrics that a probe does not measure (`asked.unasked_metrics`).
     `period_us` limits samples to those that started in it, its end left out, where the chunks are
     not limited already.
     """
@@ -40,6 +41,7 @@ class Job:
     areas: tuple[Areas, ...]
     rules: tuple[Rule, ...]
     homes: Mapping[str, str] = field(default_factory=dict)
+    unasked: Mapping[str, frozenset[str]] = field(default_factory=dict)
     operators: frozenset[str] = frozenset()
     period_us: tuple[int | None, int | None] = (None, None)
 
@@ -55,12 +57,13 @@ class Placed:
 
 @dataclass(slots=True)
 class Counted:
-    """What was seen in some chunks."""
+    """What was seen in some chunks; `span_us` is when the first and the last sample started."""
 
     samples: int = 0
     simulated: int = 0
     without_position: int = 0
     other_operator: int = 0
+    span_us: tuple[int, int] | None = None
     placed: tuple[Placed, ...] = ()
 
 
@@ -71,6 +74,9 @@ def count_chunk(job: Job, chunk: Chunk) -> Counted:
     if start is not None and end is not None:
         samples = samples[samples["started_us"].between(start, end, inclusive="left")]
     counted = Counted(samples=len(samples), simulated=int(samples["simulated"].sum()))
+    if len(samples):
+        started = samples["started_us"]
+        counted.span_us = (int(started.min()), int(started.max()))
     names = name_operators(samples, job.homes)
     if job.operators:
         wanted = np.isin(names.astype(str), list(job.operators))
@@ -100,8 +106,11 @@ def merge_counted(parts: Iterable[Counted]) -> Counted:
 
 def _merge(parts: Sequence[Counted]) -> Counted:
     merged = Counted()
-    for name in (each.name for each in fields(Counted) if each.name != "placed"):
+    for name in (each.name for each in fields(Counted) if each.name not in ("placed", "span_us")):
         setattr(merged, name, sum(getattr(part, name) for part in parts))
+    spans = [part.span_us for part in parts if part.span_us]
+    if spans:
+        merged.span_us = (min(first for first, _ in spans), max(last for _, last in spans))
     levels = []
     for same in zip(*(part.placed for part in parts), strict=True):
         numbers = sorted({number for level in same for number in level.tallies})
@@ -152,6 +161,6 @@ def _count_level(
         return level
     here = samples[inside].assign(uncertain=uncertain[inside])
     for number, rule in enumerate(job.rules):
-        judged = judge_samples(here, rule)
+        judged = judge_samples(here, rule, job.unasked)
         level.tallies[number] = tally_samples(here, judged, codes[inside], names[inside], rule)
     return level

@@ -24,9 +24,12 @@ A throughput that came near what the instrument can do on its machine shows a fa
 passes a threshold, and nothing when it does not: then it is excluded.
 
 An attempt that could not say which technology served it is excluded whether it succeeded or
-failed: to count only one of the two would bend the share. No signal needs no technology.
+failed: to count only one of the two would bend the share. No signal needs no technology. For the
+same reason every attempt of a probe that does not measure what the rule asks for is excluded, the
+failed ones and those on older technologies too (`asked.py`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -35,6 +38,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..data.sample import Kind, NrEvidence, Outcome, Rat
+from .asked import silent_probes
 from .rules import SPEED_THRESHOLDS, Rule
 
 Flags = npt.NDArray[np.bool_]
@@ -86,8 +90,14 @@ class Judged:
     success: Flags
 
 
-def judge_samples(samples: pd.DataFrame, rule: Rule) -> Judged:
-    """Sort samples into trials and exclusions, and trials into successes and failures."""
+def judge_samples(
+    samples: pd.DataFrame, rule: Rule, unasked: Mapping[str, frozenset[str]] | None = None
+) -> Judged:
+    """
+    Sort samples into trials and exclusions, and trials into successes and failures.
+
+    `unasked` are the metrics that a probe does not measure (`asked.unasked_metrics`).
+    """
     reason = np.zeros(len(samples), dtype=np.int8)
     outcome = samples["outcome"].to_numpy()
     rat = samples["rat"].to_numpy()
@@ -109,6 +119,8 @@ def judge_samples(samples: pd.DataFrame, rule: Rule) -> Judged:
     exclude(Reason.OTHER_TECHNOLOGY, ~satisfying & ~falling_short & ~no_signal)
     believed = _believed(samples, rule)
     exclude(Reason.WEAK_5G_EVIDENCE, satisfying & ~believed & ~no_signal)
+    if silent := silent_probes(unasked or {}, rule):
+        exclude(Reason.NOT_MEASURED, samples["probe"].isin(silent).to_numpy())
 
     answered = satisfying & ~no_signal
     if rule.needs_speed:

@@ -158,7 +158,7 @@ def info(session: Session, as_json: bool) -> None:
 
 
 @data.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path())
 @click.option(
     "--format",
     "form",
@@ -166,25 +166,57 @@ def info(session: Session, as_json: bool) -> None:
     help="What to write, where the file's ending does not tell.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
+@click.option(
+    "--partition",
+    is_flag=True,
+    help="Write a folder of GeoParquet files, here or at an address such as s3://…",
+)
+@click.option(
+    "--rows-per-file",
+    type=click.IntRange(1),
+    default=1_000_000,
+    show_default=True,
+    help="With --partition: at most so many samples in a file.",
+)
 @json_option
 @pass_session
-def export(session: Session, file: Path, form: str | None, overwrite: bool, as_json: bool) -> None:
+def export(
+    session: Session,
+    file: str,
+    form: str | None,
+    overwrite: bool,
+    partition: bool,
+    rows_per_file: int,
+    as_json: bool,
+) -> None:
     """
     Write every sample to a file: CSV, JSON lines, GeoParquet, GeoPackage or a whole store.
 
     Failed attempts and simulated samples are in it, told apart by the columns outcome and origin.
     JSON lines are the evidence byte for byte: the SHA-256 of a line is the sample's id.
     """
+    from .dataset import export_partitions
     from .export import Format, format_of
     from .export import export as write
 
-    chosen = Format(form) if form else format_of(file)
+    if partition and form not in (None, Format.PARQUET):
+        raise click.UsageError(say("--partition writes Parquet: leave --format out"))
+    chosen = Format.PARQUET if partition else Format(form) if form else format_of(Path(file))
+    files = 1
     with session.store(create=False) as store:
         total = int(store.tables["sample"].count)
         with progress("Exporting", total) as step:
-            count = write(store, file, chosen, overwrite=overwrite, on_progress=step)
+            if partition:
+                count, files = export_partitions(
+                    store, file, rows_a_file=rows_per_file, overwrite=overwrite, on_progress=step
+                )
+            else:
+                count = write(store, Path(file), chosen, overwrite=overwrite, on_progress=step)
     if as_json:
-        print_json([{"file": file, "format": chosen.value, "samples": count}])
+        print_json([{"file": file, "format": chosen.value, "samples": count, "files": files}])
+    elif partition:
+        shown = (number(count, 0), number(files, 0))
+        note("{file}: {count} samples in {files} files.", file=file, count=shown[0], files=shown[1])
     else:
         note("{file}: {count} samples.", file=file, count=number(count, 0))
 

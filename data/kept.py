@@ -236,6 +236,14 @@ def load_probe_operators(store: Store) -> list[tuple[str, str, int]]:
     ).fetchall()
 
 
+def load_probe_metrics(store: Store) -> list[tuple[str, int, int, int]]:
+    """Give each probe with its speed tests that ended well, those with an upload, with an RTT."""
+    return store.connection.execute(
+        "SELECT probe, count(*), count(up_mbps), count(rtt_idle_ms) FROM sample"
+        " WHERE kind = 'speed' AND outcome = 'ok' GROUP BY probe ORDER BY probe"
+    ).fetchall()
+
+
 def _started(start_us: int | None, end_us: int | None) -> tuple[str, list[int]]:
     bounds = [("started_us >= ?", start_us), ("started_us < ?", end_us)]
     given = [(text, value) for text, value in bounds if value is not None]

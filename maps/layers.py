@@ -28,6 +28,8 @@ POINTS_SHOWN_AT_FIRST = 2_000
 # What a result counts, as it adds up: a store keeps these by name only.
 _INPUTS = {
     "samples": "samples",
+    "first_sample": "first sample",
+    "last_sample": "last sample",
     "simulated": "of them simulated",
     "without_position": "without a position",
     "outside": "outside every area",
@@ -38,7 +40,12 @@ _INPUTS = {
     "excluded": "not counted",
     "operators": "operators",
     "rule_version": "version of the rule",
+    "uncertain": "in an uncertain area",
+    "found_by": "areas found by",
+    "nested_level": "finer level",
+    "not_nested": "codes that do not nest",
 }
+_NOT_NESTED = {"level": "level", "areas": "areas", "of": "of so many", "first": "the first of them"}
 _THRESHOLDS = {
     "required_share": "required share",
     "down_mbps": "download, Mbit/s",
@@ -46,7 +53,7 @@ _THRESHOLDS = {
     "rtt_idle_ms": "idle RTT, ms",
     "rsrp_dbm": "RSRP, dBm",
 }
-_NAMED = {**_INPUTS, **_THRESHOLDS, **REASON_TEXTS}
+_NAMED = {**_INPUTS, **_NOT_NESTED, **_THRESHOLDS, **REASON_TEXTS}
 
 
 def page_data(

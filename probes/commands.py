@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -189,6 +189,20 @@ def responsiveness(
     help="How many invented operators are measured at each place.",
 )
 @click.option(
+    "--dead-zones",
+    type=click.FloatRange(0, 20),
+    default=0.7,
+    show_default=True,
+    help="Discs without any signal in an area, on average.",
+)
+@click.option(
+    "--faults",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    help="Share of attempts that the device spoils.",
+)
+@click.option(
     "--period-start",
     type=click.DateTime(("%Y-%m-%d",)),
     default="2026-07-01",
@@ -204,6 +218,8 @@ def simulate(
     seed: int,
     places: float,
     operators: int,
+    dead_zones: float,
+    faults: float,
     period_start: datetime,
     as_json: bool,
 ) -> None:
@@ -216,7 +232,14 @@ def simulate(
     with session.store() as store:
         areas = _areas(store, set_id, level)
         name, new, duplicate = add_campaign(
-            store, areas, start=start, seed=seed, operators=operators, places=places
+            store,
+            areas,
+            start=start,
+            seed=seed,
+            operators=operators,
+            places=places,
+            dead_zones=dead_zones,
+            fault_share=faults,
         )
     if as_json:
         print_json([{"probe": name, "areas": len(areas), "new": new, "duplicate": duplicate}])
@@ -350,21 +373,21 @@ def add_campaign(
     seed: int,
     operators: int,
     places: float,
+    dead_zones: float = 0.0,
+    fault_share: float = 0.0,
 ) -> tuple[str, int, int]:
     """Keep a simulated campaign; give its name, how many samples were new, how many not."""
-    from .simulate import campaign_probe, simulate_campaign
+    from .simulate import Hazards, campaign_probe, simulate_campaign
 
-    name = campaign_probe(
-        areas, start=start, seed=seed, operators=operators, places_per_area=places
-    )
-    samples = simulate_campaign(
-        areas,
-        probe=name,
-        start=start,
-        seed=seed,
-        operators=operators,
-        places_per_area=places,
-    )
+    shape: dict[str, Any] = {
+        "start": start,
+        "seed": seed,
+        "operators": operators,
+        "places_per_area": places,
+        "hazards": Hazards(dead_zones, fault_share),
+    }
+    name = campaign_probe(areas, **shape)
+    samples = simulate_campaign(areas, probe=name, **shape)
     new = duplicate = 0
     with progress("Simulating", round(len(areas) * operators * places)) as step:
         while batch := list(islice(samples, _BATCH_SAMPLES)):

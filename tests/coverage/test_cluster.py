@@ -120,7 +120,7 @@ def test_a_worker_killed_midway_changes_nothing(files: Path) -> None:
 def test_a_cluster_that_does_not_answer_is_named(
     phusong: Run, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("phusong.coverage.cluster._WAIT_S", 1)
+    monkeypatch.setattr("phusong.coverage.cluster.WAIT_S", 1)
     done = phusong(
         "coverage", "compute", "--rule", "vn-4g", "--by", "h3:6",
         "--from", files, "--scheduler", "tcp://127.0.0.1:9",
