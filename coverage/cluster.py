@@ -95,14 +95,27 @@ def _each(
     client: Any, files: Sequence[str], prepare: Callable[[], tuple[Callable[..., Any], Any]]
 ) -> Iterator[Any]:
     """Have something done for every file, and give the answers as they come."""
+    waiting = list(files)
     try:
-        client.wait_for_workers(1, timeout=WAIT_S)
-        do, given = prepare()
-        tasks = _as_completed(
-            [client.submit(do, given, file, retries=_TRIES, pure=False) for file in files]
-        )
-        for _ in files:
-            yield _next(client, tasks).result()
+        for _ in range(_TRIES):
+            lost: list[str] = []
+            client.wait_for_workers(1, timeout=WAIT_S)
+            do, given = prepare()
+            tasks = {
+                client.submit(do, given, file, retries=_TRIES, pure=False): file for file in waiting
+            }
+            done = _as_completed(tasks)
+            for _ in waiting:
+                task = _next(client, done)
+                try:
+                    yield task.result()
+                except CancelledError:
+                    # A worker died with the only copy of what was sent out: it is sent again.
+                    lost.append(tasks[task])
+            if not lost:
+                return
+            waiting = lost
+        raise TimeoutError(f"{len(waiting)} files were given up {_TRIES} times")
     except PhusongError:
         raise
     except _LOST as error:
