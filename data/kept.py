@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import StoreError
+from .located import PLACED_COLUMNS, has_located
 from .store import Store, now_us
 
 SAMPLE_COLUMNS = (
@@ -209,13 +210,17 @@ def load_samples(
     Give samples as chunks of columns, in the order they were kept.
 
     `start_us` is included, `end_us` is not. A chunk maps a column's name to its values;
-    what was not measured is None.
+    what was not measured is None. A place is the sample's own, or that of a track joined to it.
     """
     known = {row[1] for row in store.connection.execute("PRAGMA table_info(sample)")}
     names = [name for name in columns if name in known]
     condition, values = _started(start_us, end_us)
+    chosen, table = names, "sample AS s"
+    if has_located(store):
+        chosen = [PLACED_COLUMNS.get(name, f"s.{name}") for name in names]
+        table = "sample AS s LEFT JOIN located AS l ON l.n = s.n"
     cursor = store.connection.execute(
-        f"SELECT {', '.join(names)} FROM sample{condition} ORDER BY n", values
+        f"SELECT {', '.join(chosen)} FROM {table}{condition} ORDER BY s.n", values
     )
     while rows := cursor.fetchmany(chunk_rows):
         yield dict(zip(names, zip(*rows, strict=True), strict=True))

@@ -34,6 +34,7 @@ _TEXT = frozenset(
         "rat",
         "nr_evidence",
         "cell_id",
+        "located_by",
         "tool",
         "file",
         "origin",
