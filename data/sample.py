@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from . import levels as levels
 from .check import (
     as_choice,
     check_choice,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,15 +21,24 @@ from ..console import (
     progress,
 )
 from ..data.words import say
+from .agent.commands import (
+    budget,
+    drive,
+    gaps,
+    measure_once,
+    schedule,
+    show_plan,
+)
+from .agent.options import field_options
+from .doctor.commands import doctor
 from .engines.commands import calibrate, engines
 from .options import run_options
 from .server.commands import serve
 
 if TYPE_CHECKING:
-    from ..data.sample import Position, Sample
+    from ..data.sample import Sample
     from ..data.store import Store
     from .simulated_area import SimulatedArea
-    from .visits import Plan
     from .working import UnderLoad
 
 _BATCH_SAMPLES = 5_000
@@ -53,55 +62,18 @@ def probe() -> None:
 
 
 @probe.command()
-@run_options
+@run_options(max_mb=1_000)
+@field_options
 @json_option
 @pass_session
-def run(
-    session: Session,
-    url: str | None,
-    country: str | None,
-    locate: str | None,
-    engine_name: str | None,
-    flows: int | None,
-    families: tuple[str, ...],
-    duration_s: float,
-    within_pct: float,
-    max_mb: int,
-    allow_private: bool,
-    ca: Path | None,
-    lon: float | None,
-    lat: float | None,
-    accuracy_m: float | None,
-    operator: str | None,
-    as_json: bool,
-) -> None:
+def run(session: Session, /, as_json: bool, **options: Any) -> None:
     """
     Measure download, upload and latency once, and keep what came of it.
 
     The far end is a server such as: phusong probe serve. A failed attempt is kept too. A private
     or loopback address is refused unless you say --allow-private.
     """
-    from ..data.sample import Radio
-    from .connection import client_context
-    from .interface import Limits
-    from .visits import Plan, far_end, make_engine
-
-    engine, schemes = make_engine(engine_name, flows)
-    server = far_end(url, country, locate, schemes=schemes, allow_private=allow_private, ca_file=ca)
-    client_context(ca)
-    plan = Plan(
-        server=server,
-        country=country,
-        families=[int(family) for family in families] or [None],
-        engine=engine,
-        limits=Limits(
-            duration_s=duration_s, max_bytes=max_mb * 1_000_000, width=within_pct / 100 or None
-        ),
-        position=named_position(lon, lat, accuracy_m),
-        radio=Radio(operator=operator) if operator else None,
-    )
-    with session.store() as store:
-        kept = _measure(store, plan)
+    kept = measure_once(session, **options)
     _show(kept, as_json=as_json)
     if not any(sample.reading for sample in kept):
         raise SystemExit(EXIT_BAD_ANSWER)
@@ -237,40 +209,6 @@ def simulate(
         )
 
 
-def named_position(
-    lon: float | None, lat: float | None, accuracy_m: float | None
-) -> "Position | None":
-    from ..data.errors import ConfigError
-    from ..data.sample import Position
-
-    if lon is None and lat is None and accuracy_m is None:
-        return None
-    if lon is None or lat is None:
-        raise ConfigError("a position needs both --lon and --lat")
-    return Position(lon=lon, lat=lat, accuracy_m=accuracy_m, source="user")
-
-
-def _measure(store: "Store", plan: "Plan") -> "list[Sample]":
-    """Go through a plan; each visit is committed before the next begins."""
-    from .discovery import NOTICE, PUBLISHES, is_public_archive
-    from .engines.ceiling import cache_path, ceiling_of, measure_ceiling
-    from .speed import boot_id
-    from .visits import measure_all
-
-    if (plan.country or is_public_archive(plan.server)) and store.is_first_notice(NOTICE):
-        note(PUBLISHES)
-    kept: list[Sample] = []
-    for sample in measure_all(
-        plan,
-        probe=store.own_probe(),
-        now=lambda: datetime.now(UTC),
-        on_phase=lambda phase: note("measuring: {phase}", phase=say(phase)),
-        ceiling=lambda: ceiling_of(cache_path(), boot_id(), measure_ceiling),
-    ):
-        kept += _keep(store, sample)
-    return kept
-
-
 def _keep(store: "Store", sample: "Sample") -> "list[Sample]":
     """Commit a visit before anybody sees it; end here if the user broke it off."""
     from ..data.sample import Outcome
@@ -379,5 +317,5 @@ def add_campaign(
     return name, new, duplicate
 
 
-for command in (engines, calibrate, serve):
+for command in (drive, schedule, show_plan, gaps, budget, doctor, engines, calibrate, serve):
     probe.add_command(command)

@@ -1,4 +1,4 @@
-"""The options of `phusong probe run`, in the order in which its help shows them."""
+"""The options of `probe run` and of the agent, in the order in which help shows them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -47,13 +47,6 @@ _RUN = (
         help="End a direction when its rate is known to so many percent; 0 runs it to the end.",
     ),
     click.option(
-        "--max-mb",
-        type=click.IntRange(1, 100_000),
-        default=1_000,
-        show_default=True,
-        help="Data budget of each direction, in megabytes.",
-    ),
-    click.option(
         "--allow-private", is_flag=True, help="Also connect to private and loopback addresses."
     ),
     click.option(
@@ -70,8 +63,19 @@ _RUN = (
 )
 
 
-def run_options(command: Decorated) -> Decorated:
+def run_options(*, max_mb: int) -> Callable[[Decorated], Decorated]:
     """Give a command the options that say what to measure, how, and where."""
-    for option in reversed(_RUN):
-        command = option(command)
-    return command
+    budget = click.option(
+        "--max-mb",
+        type=click.IntRange(1, 100_000),
+        default=max_mb,
+        show_default=True,
+        help="Data budget of each direction, in megabytes.",
+    )
+
+    def add(command: Decorated) -> Decorated:
+        for option in (*reversed(_RUN), budget):
+            command = option(command)
+        return command
+
+    return add

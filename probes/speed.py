@@ -5,6 +5,9 @@ The phases run one after the other to the same checked address. The first phase 
 the sample its outcome, with a reason that names the phase (``upload_timeout``), and the sample
 then has no reading: half a visit is not a slow visit. What the earlier phases measured
 stays in `source.record`, which is kept as evidence whatever came of the visit.
+
+Where data is dear, a visit may be smaller: the download alone, or the latency alone. Such a sample
+has no value for what was left out, and its record names the rule by which it was made small.
 """
 
 import json
@@ -12,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,8 +32,19 @@ from ..data.sample import (
 from .connection import reach
 from .engines.ceiling import Ceiling
 from .engines.registry import default_engine
-from .interface import Address, Engine, Failure, Latency, Limits, Target, Throughput, attempt
+from .interface import (
+    DATA_CAP,
+    Address,
+    Engine,
+    Failure,
+    Latency,
+    Limits,
+    Target,
+    Throughput,
+    attempt,
+)
 from .latency import LoadedEcho, loaded_record, loaded_rtt_ms, measure_idle
+from .meter import WIRE_SHARE
 from .offer import Offer, ask_offer
 
 PHASES = ("connect", "latency", "download", "upload")
@@ -39,6 +54,20 @@ FAST_MBPS = 200.0
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 T = TypeVar("T")
+
+
+class Scope(StrEnum):
+    """How much of a visit is made."""
+
+    WHOLE = "whole"
+    DOWNLOAD = "download"
+    LATENCY = "latency"
+
+
+_RULES = {
+    Scope.DOWNLOAD: "latency, then one download that ends once its estimate is steady; no upload",
+    Scope.LATENCY: "latency alone",
+}
 
 
 def measure_visit(
@@ -54,6 +83,8 @@ def measure_visit(
     on_phase: Callable[[str], None] | None = None,
     ceiling: Callable[[], Ceiling | None] = lambda: None,
     found_by: Mapping[str, Any] | None = None,
+    scope: Scope = Scope.WHOLE,
+    around: Callable[[], Mapping[str, Any]] = dict,
 ) -> Sample:
     """
     Measure once; whatever comes of it is a sample.
@@ -74,6 +105,9 @@ def measure_visit(
         Asked, after a fast test, what this machine can measure.
     found_by
         How the server was found, to be kept with the sample.
+    around
+        Asked when the phases are over for what else belongs into the record: what the radio did
+        meanwhile, say.
     """
     visit = _Visit(
         target,
@@ -82,28 +116,15 @@ def measure_visit(
         on_phase or (lambda phase: None),
         ceiling,
         dict(found_by or {}),
+        scope,
     )
     mono_ns = time.monotonic_ns()
     failure = attempt(visit.run)
     if isinstance(failure, Failure) and visit.failure is None:
         visit.fail(failure)
-    return Sample(
-        probe=probe,
-        kind=Kind.SPEED,
-        started_at=started_at,
-        outcome=visit.failure.outcome if visit.failure else Outcome.OK,
-        reason=f"{visit.phase}_{visit.failure.reason}"[:64] if visit.failure else None,
-        mono_ns=mono_ns,
-        boot_id=boot_id(),
-        duration_s=round((time.monotonic_ns() - mono_ns) / 1e9, 4),
-        engine=visit.engine.name if visit.engine else None,
-        engine_version=visit.engine.version if visit.engine else None,
-        server=target.url,
-        family=visit.address.family if visit.address else target.family,
-        reading=None if visit.failure else visit.reading(),
-        position=position,
-        radio=radio,
-        source=Provenance(tool=TOOL, record=visit.record()),
+    visit.around = dict(around())
+    return visit.sample(
+        probe=probe, started_at=started_at, mono_ns=mono_ns, position=position, radio=radio
     )
 
 
@@ -116,6 +137,7 @@ class _Visit:
         on_phase: Callable[[str], None],
         ceiling: Callable[[], Ceiling | None],
         found_by: dict[str, Any],
+        scope: Scope,
     ) -> None:
         self.target = target
         self.engine = engine
@@ -132,6 +154,8 @@ class _Visit:
         self.ask_ceiling = ceiling
         self.ceiling: Ceiling | None = None
         self.found_by = found_by
+        self.scope = scope
+        self.around: dict[str, Any] = {}
 
     def run(self) -> None:
         """Go through the phases until one fails."""
@@ -144,9 +168,14 @@ class _Visit:
         offer = self._offer(address)
         if self.failure is not None:
             return
-        self.engine = engine = self.engine or default_engine(offer.max_flows if offer else 0)
+        if self.scope is not Scope.LATENCY or self.engine is not None:
+            self.engine = self.engine or default_engine(offer.max_flows if offer else 0)
+        self._measure(address, offer)
+
+    def _measure(self, address: Address, offer: Offer | None) -> None:
+        target, limits, engine = self.target, self.limits, self.engine
         token = offer.token if offer else None
-        if not engine.times_itself:
+        if engine is None or not engine.times_itself:
             self.latency = self._do(
                 "latency", lambda: measure_idle(target, address, token, limits=limits)
             )
@@ -154,11 +183,14 @@ class _Visit:
                 return
             self._report(**self.latency.record)
             token = token if self.latency.loss_ratio is not None else None
+        if engine is None or self.scope is Scope.LATENCY:
+            return
         self.down, self.loaded_ms = self._move("download", engine.download, address, token)
         if self.down is None:
             return
-        self.up, _ = self._move("upload", engine.upload, address, token)
-        if self.up is not None and max(self.up.mbps, self.down.mbps) > FAST_MBPS:
+        if self.scope is Scope.WHOLE:
+            self.up, _ = self._move("upload", engine.upload, address, token)
+        if self.failure is None and max(m.mbps for m in self.moves()) > FAST_MBPS:
             self.ceiling = self.ask_ceiling()
 
     def _offer(self, address: Address) -> Offer | None:
@@ -202,9 +234,15 @@ class _Visit:
         self.phase = phase
         self.reports.append({"phase": phase})
         self.on_phase(phase)
+        meter = self.limits.meter
+        if meter is not None:
+            meter.begin(phase)
         result = attempt(run)
         if isinstance(result, Failure):
             self.fail(result)
+        if meter is not None:
+            meter.end(_wire_bytes(result.record if hasattr(result, "record") else {}))
+        if isinstance(result, Failure):
             return None
         self._report(outcome=Outcome.OK.value)
         return result
@@ -219,41 +257,82 @@ class _Visit:
     def _report(self, **seen: Any) -> None:
         self.reports[-1] |= seen
 
+    def sample(
+        self,
+        *,
+        probe: str,
+        started_at: datetime,
+        mono_ns: int,
+        position: Position | None,
+        radio: Radio | None,
+    ) -> Sample:
+        """Give what came of the visit."""
+        return Sample(
+            probe=probe,
+            kind=Kind.LATENCY if self.scope is Scope.LATENCY else Kind.SPEED,
+            started_at=started_at,
+            outcome=self.failure.outcome if self.failure else Outcome.OK,
+            reason=self.reason(),
+            mono_ns=mono_ns,
+            boot_id=boot_id(),
+            duration_s=round((time.monotonic_ns() - mono_ns) / 1e9, 4),
+            engine=self.engine.name if self.engine else None,
+            engine_version=self.engine.version if self.engine else None,
+            server=self.target.url,
+            family=self.address.family if self.address else self.target.family,
+            reading=None if self.failure else self.reading(),
+            position=position,
+            radio=radio,
+            source=Provenance(tool=TOOL, record=self.record()),
+        )
+
     def reading(self) -> Reading | None:
         """Give the reading of a visit whose phases all came through."""
         latency, down, up = self.latency, self.down, self.up
-        if down is None or up is None:
+        first = latency.rtt_ms if latency else down.rtt_ms if down else None
+        if first is None and down is None:
             return None
         lost = latency.record if latency else {}
         return Reading(
-            down_mbps=_figure(down.mbps),
-            up_mbps=_figure(up.mbps),
-            rtt_idle_ms=_figure(latency.rtt_ms if latency else down.rtt_ms),
+            rtt_idle_ms=_figure(first),
             rtt_loaded_ms=_figure(self.loaded_ms),
             jitter_ms=_figure(latency.jitter_ms if latency else None),
             loss_ratio=latency.loss_ratio if latency else None,
-            bytes_down=down.bytes_moved,
-            bytes_up=up.bytes_moved,
-            down_low_mbps=_figure(down.low_mbps, at_most=down.mbps),
-            down_high_mbps=_figure(down.high_mbps, at_least=down.mbps),
-            up_low_mbps=_figure(up.low_mbps, at_most=up.mbps),
-            up_high_mbps=_figure(up.high_mbps, at_least=up.mbps),
             loss_up_ratio=lost.get("loss_up"),
             loss_down_ratio=lost.get("loss_down"),
-            near_ceiling=self.near_ceiling(down, up),
+            near_ceiling=self.near_ceiling(),
+            **_figures("down", down),
+            **_figures("up", up),
         )
 
-    def near_ceiling(self, down: Throughput, up: Throughput) -> bool:
-        """Tell whether this machine, not the link, may have been the limit."""
+    def moves(self) -> list[Throughput]:
+        """Give the directions that were measured."""
+        return [moved for moved in (self.down, self.up) if moved is not None]
+
+    def near_ceiling(self) -> bool | None:
+        """Tell whether this machine, not the link, may have been the limit; None without a rate."""
+        if not self.moves():
+            return None
         limit = self.ceiling
-        near = limit is not None and (
-            limit.is_near(down.mbps, "download") or limit.is_near(up.mbps, "upload")
-        )
-        return near or down.cpu_full or up.cpu_full
+        ways = (("download", self.down), ("upload", self.up))
+        near = limit is not None and any(m and limit.is_near(m.mbps, way) for way, m in ways)
+        return near or any(moved.cpu_full for moved in self.moves())
+
+    def reason(self) -> str | None:
+        """Give the short name of what ended the visit; None if nothing did."""
+        if self.failure is None:
+            return None
+        if self.failure.reason == DATA_CAP:
+            return DATA_CAP
+        return f"{self.phase}_{self.failure.reason}"[:64]
 
     def record(self) -> str:
         """Give every phase's report as JSON that fits into a sample."""
-        seen: dict[str, Any] = {"phases": self.reports}
+        seen: dict[str, Any] = {"phases": self.reports} | self.around
+        if self.scope in _RULES:
+            seen["small"] = {"rule": _RULES[self.scope], "scope": self.scope.value}
+            if self.scope is Scope.DOWNLOAD:
+                seen["small"]["steady_within"] = self.limits.width
         if self.ceiling is not None:
             seen["ceiling"] = self.ceiling.shown()
         if self.found_by:
@@ -265,6 +344,26 @@ class _Visit:
                     report.pop(bulky, None)
             text = _compact(seen)
         return text[:MAX_RECORD_CHARS]
+
+
+def _wire_bytes(record: Mapping[str, Any]) -> int | None:
+    """Give what a phase has cost by its own account; None where it has none."""
+    if isinstance(record.get("wire_bytes"), int):
+        return int(record["wire_bytes"])
+    payload = record.get("payload_bytes")
+    return int(payload * WIRE_SHARE) if isinstance(payload, int) else None
+
+
+def _figures(way: str, moved: Throughput | None) -> dict[str, Any]:
+    """Give one direction's fields of a reading."""
+    if moved is None:
+        return {}
+    return {
+        f"{way}_mbps": _figure(moved.mbps),
+        f"bytes_{way}": moved.bytes_moved,
+        f"{way}_low_mbps": _figure(moved.low_mbps, at_most=moved.mbps),
+        f"{way}_high_mbps": _figure(moved.high_mbps, at_least=moved.mbps),
+    }
 
 
 def _compact(seen: dict[str, Any]) -> str:

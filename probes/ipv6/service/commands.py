@@ -70,7 +70,7 @@ def service_check(
 
     The catalogue is a file, or the name of a packaged one: vietnam.
     """
-    from ...commands import named_position
+    from ...agent.outfit import named_position
     from .catalogue import check_services, load_catalogue
 
     listed = load_catalogue(catalogue)
