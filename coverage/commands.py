@@ -24,6 +24,8 @@ from .boundary_sets.commands import find_areas
 from .results.commands import explain, list_kept, show
 
 if TYPE_CHECKING:
+    import geopandas as gpd
+
     from ..data.store import Store
     from .rules import Rule
     from .source import Given
@@ -170,6 +172,58 @@ def _from_store(store: "Store", rules: "Sequence[Rule]", period: str, workers: i
     # One more pass over the samples, and an idle one where a rule asks for the download alone.
     unasked = unasked_metrics(load_probe_metrics(store)) if need_more_than_download(rules) else {}
     return Given(chunks, total, homes, unasked, count_with(workers))
+
+
+@coverage.command("plan")
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option(
+    "--result", "result_id", type=int, help="Which result; the newest where none is named."
+)
+@click.option(
+    "--operator", default="any", show_default=True, help="An operator; any is the best of them."
+)
+@click.option("--every-s", type=click.FloatRange(1), help="Have the agent measure so often.")
+@click.option(
+    "--every-m", type=click.FloatRange(10), help="Have the agent measure after so many metres."
+)
+@click.option("--limit", type=click.IntRange(1), help="At most so many areas.")
+@pass_session
+def write_plan(session: Session, /, target: Path, result_id: int | None, **options: Any) -> None:
+    """
+    Write a plan of visits: the unsettled areas, and how many places each still needs.
+
+    The field agent follows it: phusong probe plan, and phusong probe drive --plan. The file is
+    GeoJSON, and never replaces another.
+    """
+    import json
+    from datetime import UTC, datetime
+
+    from ..data.kept import load_result
+    from .plan import plan_visits
+    from .record import result_from_rows
+
+    with session.store(create=False) as store:
+        result = result_from_rows(*load_result(store, result_id))
+        shapes = _shapes(store, result)
+    plan = plan_visits(result, shapes, made_at=datetime.now(UTC), **options)
+    with target.open("x", encoding="utf-8") as file:
+        json.dump(plan, file, ensure_ascii=False)
+    note(
+        "{areas} areas need {places} places at the least; the plan is {file}",
+        areas=number(len(plan["features"]), 0),
+        places=number(sum(each["properties"]["needed"] for each in plan["features"]), 0),
+        file=target,
+    )
+
+
+def _shapes(store: "Store", result: "Result") -> "gpd.GeoDataFrame":
+    from ..data.kept import load_boundaries
+    from .boundaries import frame_from_rows
+    from .hexagons import hexagon_frame
+
+    if result.boundary_id is None:
+        return hexagon_frame(sorted({area.code for area in result.areas}))
+    return frame_from_rows(load_boundaries(store, result.boundary_id, result.area))
 
 
 @coverage.group(cls=Group)

@@ -9,6 +9,7 @@ what stops the work itself, and every one of them ends as one line on a terminal
       ProbeError        the probe could not run at all
       RecordError       a record is malformed; carries its source and line
       StoreError        not our database, newer than this code, full, or not writable
+        DiskFullError   there is no room now; try again when there is
       BoundaryError     no CRS, repeated code, empty or invalid geometry
       MapError          nothing to draw, or nowhere to write it
 
@@ -53,6 +54,10 @@ class RecordError(PhusongError):
 
 class StoreError(PhusongError):
     """The store cannot be used: not ours, newer than this code, full, or not writable."""
+
+
+class DiskFullError(StoreError):
+    """There is no room for what was to be kept: it may be tried again when there is."""
 
 
 class BoundaryError(PhusongError):

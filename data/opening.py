@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .check import ascii_safe
-from .errors import StoreError
+from .errors import DiskFullError, StoreError
 from .schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
 
 BUSY_TIMEOUT_S = 10.0
@@ -48,7 +48,7 @@ def explained(path: Path, error: sqlite3.Error) -> StoreError:
     if "readonly" in text:
         return StoreError("{file} cannot be written: it, or its folder, is read-only", file=path)
     if "is full" in text:
-        return StoreError(
+        return DiskFullError(
             "the disk under {file} is full: nothing of this step was kept, all before it is;"
             " free some space and repeat",
             file=path,

@@ -287,5 +287,68 @@ CREATE VIEW attempts AS
     LEFT JOIN located AS l ON l.n = s.n;
 """
 
-MIGRATIONS: tuple[str, ...] = (_V1, _V2, _AGGREGATES, _LOCATED)
+# What the field agent did and did not do, and what data that cost. `agent_attempt` is written
+# before an attempt begins: one that stays `begun` was ended by a kill or a power cut, and its data
+# counts as reserved, because nobody can say how much of it was used. Times on the boot clock
+# (which goes on in suspend, and is not set) order what the wall clock may not.
+_LEDGER = """
+CREATE TABLE agent_run (
+    n INTEGER PRIMARY KEY,
+    mode TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    process INTEGER NOT NULL,
+    boot_id TEXT,
+    started_us INTEGER NOT NULL,
+    seen_us INTEGER NOT NULL,
+    seen_boot_ms INTEGER NOT NULL,
+    ended_us INTEGER,
+    ended TEXT
+) STRICT;
+
+CREATE TABLE agent_attempt (
+    n INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL REFERENCES agent_run (n),
+    begun_us INTEGER NOT NULL,
+    begun_boot_ms INTEGER NOT NULL,
+    family INTEGER,
+    lon REAL,
+    lat REAL,
+    happened TEXT NOT NULL CHECK (happened IN ('begun', 'measured', 'not_measured')),
+    why TEXT,
+    ended_us INTEGER,
+    probe TEXT,
+    seq INTEGER
+) STRICT;
+
+CREATE INDEX agent_attempt_run ON agent_attempt (run);
+
+CREATE TABLE agent_event (
+    n INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL REFERENCES agent_run (n),
+    what TEXT NOT NULL,
+    from_us INTEGER NOT NULL,
+    until_us INTEGER NOT NULL,
+    seconds REAL NOT NULL
+) STRICT;
+
+CREATE TABLE data_used (
+    n INTEGER PRIMARY KEY,
+    attempt INTEGER NOT NULL UNIQUE REFERENCES agent_attempt (n),
+    sim TEXT NOT NULL,
+    month TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    reserved_bytes INTEGER NOT NULL CHECK (reserved_bytes >= 0),
+    used_bytes INTEGER CHECK (used_bytes >= 0)
+) STRICT;
+
+CREATE INDEX data_used_sim_month ON data_used (sim, month);
+
+CREATE VIEW data_used_by_month AS
+    SELECT sim, month, count(*) AS attempts,
+        sum(coalesce(used_bytes, reserved_bytes)) AS bytes,
+        sum(used_bytes IS NULL) AS unsettled
+    FROM data_used GROUP BY sim, month;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_V1, _V2, _AGGREGATES, _LOCATED, _LEDGER)
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -101,6 +101,11 @@ class Store:
         self.connection.close()
 
     @property
+    def folder(self) -> Path:
+        """Give the folder whose disk the store is on."""
+        return self.path.absolute().parent
+
+    @property
     def tables(self) -> "sqlite_utils.Database":
         """Give the store as a sqlite-utils database, for reading, querying and export."""
         import sqlite_utils
@@ -148,21 +153,8 @@ class Store:
         The number is given inside the transaction that keeps the sample, so that a gap in
         the numbers means a lost sample and there are none.
         """
-        kept = []
         with self.writing() as connection:
-            following: dict[str, int] = {}
-            for sample in samples:
-                seq = following.get(sample.probe)
-                if seq is None:
-                    seq = connection.execute(
-                        "SELECT coalesce(max(seq), 0) + 1 FROM sample WHERE probe = ?",
-                        (sample.probe,),
-                    ).fetchone()[0]
-                following[sample.probe] = seq + 1
-                numbered = replace(sample, seq=seq)
-                _insert(connection, numbered, numbered.body())
-                kept.append(numbered)
-        return kept
+            return append_within(connection, samples)
 
     def merge(self, samples: Iterable[Sample]) -> Merged:
         """Keep numbered samples from elsewhere, in one transaction; those known already stay."""
@@ -263,6 +255,23 @@ def insert_rejected(connection: sqlite3.Connection, rejected: Iterable[Rejected]
             for r in rejected
         ),
     )
+
+
+def append_within(connection: sqlite3.Connection, samples: Iterable[Sample]) -> list[Sample]:
+    """Keep our own attempts as part of a transaction that `Store.writing` began."""
+    kept = []
+    following: dict[str, int] = {}
+    for sample in samples:
+        seq = following.get(sample.probe)
+        if seq is None:
+            seq = connection.execute(
+                "SELECT coalesce(max(seq), 0) + 1 FROM sample WHERE probe = ?", (sample.probe,)
+            ).fetchone()[0]
+        following[sample.probe] = seq + 1
+        numbered = replace(sample, seq=seq)
+        _insert(connection, numbered, numbered.body())
+        kept.append(numbered)
+    return kept
 
 
 def now_us() -> int:

@@ -21,6 +21,16 @@ from ..console import (
     progress,
 )
 from ..data.words import say
+from .agent.commands import (
+    budget,
+    drive,
+    gaps,
+    measure_once,
+    schedule,
+    show_plan,
+)
+from .agent.options import field_options
+from .doctor.commands import doctor
 from .engines.commands import calibrate, engines
 from .options import load_options, run_options
 from .server.commands import serve
@@ -29,7 +39,6 @@ if TYPE_CHECKING:
     from ..data.sample import Sample
     from ..data.store import Store
     from .simulated_area import SimulatedArea
-    from .visits import Plan
     from .working import UnderLoad
 
 _BATCH_SAMPLES = 5_000
@@ -53,62 +62,32 @@ def probe() -> None:
 
 
 @probe.command()
-@run_options
+@run_options(max_mb=1_000)
+@field_options
+@click.option(
+    "--services",
+    is_flag=False,
+    flag_value="vietnam",
+    help="Also ask the public services of a catalogue (a file; without a value, Vietnam's).",
+)
 @json_option
 @pass_session
-def run(
-    session: Session,
-    url: str | None,
-    country: str | None,
-    locate: str | None,
-    engine_name: str | None,
-    flows: int | None,
-    families: tuple[str, ...],
-    duration_s: float,
-    within_pct: float,
-    max_mb: int,
-    allow_private: bool,
-    ca: Path | None,
-    receipt_key: Path | None,
-    lon: float | None,
-    lat: float | None,
-    accuracy_m: float | None,
-    operator: str | None,
-    services: str | None,
-    as_json: bool,
-) -> None:
+def run(session: Session, /, services: str | None, as_json: bool, **options: Any) -> None:
     """
     Measure download, upload and latency once, and keep what came of it.
 
     The far end is a server such as: phusong probe serve. A failed attempt is kept too. A private
     or loopback address is refused unless you say --allow-private.
     """
-    from ..data.sample import Radio
-    from .connection import client_context
-    from .interface import Limits
     from .ipv6.service.commands import ask_services, show_services
-    from .receipt import read_key
-    from .visits import Plan, far_end, make_engine, named_position
 
-    engine, schemes = make_engine(engine_name, flows)
-    server = far_end(url, country, locate, schemes=schemes, allow_private=allow_private, ca_file=ca)
-    client_context(ca)
-    plan = Plan(
-        server=server,
-        country=country,
-        families=[int(family) for family in families] or [None],
-        engine=engine,
-        limits=Limits(
-            duration_s=duration_s, max_bytes=max_mb * 1_000_000, width=within_pct / 100 or None
-        ),
-        position=named_position(lon, lat, accuracy_m),
-        radio=Radio(operator=operator) if operator else None,
-        receipt_key=read_key(receipt_key) if receipt_key else None,
-    )
+    kept = measure_once(session, **options)
+    for sample in kept:
+        _remark(sample)
     with session.store() as store:
-        looking = {"allow_private": allow_private, "ca": ca}
-        asked = ask_services(store, services, plan.position, operator, looking)
-        kept = _measure(store, plan)
+        looking = {name: options[name] for name in ("allow_private", "ca")}
+        place = kept[0].position if kept else None
+        asked = ask_services(store, services, place, options["operator"], looking)
     _show(kept, as_json=as_json)
     show_services(asked, as_json=as_json)
     if not any(sample.reading for sample in kept):
@@ -252,28 +231,6 @@ def simulate(
         )
 
 
-def _measure(store: "Store", plan: "Plan") -> "list[Sample]":
-    """Go through a plan; each visit is committed before the next begins."""
-    from .discovery import NOTICE, PUBLISHES, is_public_archive
-    from .engines.ceiling import cache_path, ceiling_of, measure_ceiling
-    from .speed import boot_id
-    from .visits import measure_all
-
-    if (plan.country or is_public_archive(plan.server)) and store.is_first_notice(NOTICE):
-        note(PUBLISHES)
-    kept: list[Sample] = []
-    for sample in measure_all(
-        plan,
-        probe=store.own_probe(),
-        now=lambda: datetime.now(UTC),
-        on_phase=lambda phase: note("measuring: {phase}", phase=say(phase)),
-        ceiling=lambda: ceiling_of(cache_path(), boot_id(), measure_ceiling),
-    ):
-        kept += _keep(store, sample)
-        _remark(sample)
-    return kept
-
-
 def _remark(sample: "Sample") -> None:
     """Say what a figure alone does not."""
     from .visits import disagreements, was_private
@@ -397,5 +354,5 @@ def add_campaign(
     return name, new, duplicate
 
 
-for command in (engines, calibrate, serve):
+for command in (drive, schedule, show_plan, gaps, budget, doctor, engines, calibrate, serve):
     probe.add_command(command)

@@ -17,8 +17,11 @@ from urllib.parse import urlsplit
 
 from ..data.errors import ConfigError
 from ..data.sample import Outcome
+from .meter import Meter
 
 DEFAULT_PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443, "iperf3": 5201}
+# The reason of a test that was ended because no more data may be used.
+DATA_CAP = "data_cap"
 _WEBSOCKET = ("ws", "wss")
 
 Measured = TypeVar("Measured")
@@ -142,7 +145,8 @@ class Limits:
     `connect_s` covers name, TCP and TLS together; `handshake_s` the answer's head; `stall_s` how
     long nothing may arrive; `max_bytes` is the data budget of one direction. A direction may end
     before `duration_s` as soon as half of its 95 % interval is within `width` of its rate; with
-    None it runs to the end.
+    None it runs to the end. `meter` counts what all directions cost together, and stops them where
+    a cap is reached.
     """
 
     duration_s: float = 10.0
@@ -151,6 +155,7 @@ class Limits:
     stall_s: float = 7.0
     max_bytes: int = 1_000_000_000
     width: float | None = 0.02
+    meter: Meter | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

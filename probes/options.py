@@ -54,13 +54,6 @@ _RUN = (
         show_default=True,
         help="End a direction when its rate is known to so many percent; 0 runs it to the end.",
     ),
-    click.option(
-        "--max-mb",
-        type=click.IntRange(1, 100_000),
-        default=1_000,
-        show_default=True,
-        help="Data budget of each direction, in megabytes.",
-    ),
     _ALLOW_PRIVATE,
     _CA,
     click.option(
@@ -74,12 +67,6 @@ _RUN = (
         "--accuracy", "accuracy_m", type=float, help="How far off the position may be, in metres."
     ),
     click.option("--operator", help="Whose network it is."),
-    click.option(
-        "--services",
-        is_flag=False,
-        flag_value="vietnam",
-        help="Also ask the public services of a catalogue (a file; without a value, Vietnam's).",
-    ),
 )
 _LOAD = (
     click.option(
@@ -108,9 +95,16 @@ _LOAD = (
 )
 
 
-def run_options(command: Decorated) -> Decorated:
+def run_options(*, max_mb: int) -> Callable[[Decorated], Decorated]:
     """Give a command the options that say what to measure, how, and where."""
-    return _with(_RUN, command)
+    budget = click.option(
+        "--max-mb",
+        type=click.IntRange(1, 100_000),
+        default=max_mb,
+        show_default=True,
+        help="Data budget of each direction, in megabytes.",
+    )
+    return lambda command: _with((*_RUN, budget), command)
 
 
 def load_options(command: Decorated) -> Decorated:

@@ -5,6 +5,9 @@ The phases run one after the other to the same checked address. The first phase 
 the sample its outcome, with a reason that names the phase (``upload_timeout``), and the sample
 then has no reading: half a visit is not a slow visit. What the earlier phases measured
 stays in `source.record`, which is kept as evidence whatever came of the visit.
+
+Where data is dear, a visit may be smaller: the download alone, or the latency alone. Such a sample
+has no value for what was left out, and its record names the rule by which it was made small.
 """
 
 import json
@@ -29,10 +32,22 @@ from ..data.sample import (
 from .connection import reach
 from .engines.ceiling import Ceiling
 from .engines.registry import default_engine
-from .interface import Address, Engine, Failure, Latency, Limits, Target, Throughput, attempt
+from .figures import figure, figures, wire_bytes
+from .interface import (
+    DATA_CAP,
+    Address,
+    Engine,
+    Failure,
+    Latency,
+    Limits,
+    Target,
+    Throughput,
+    attempt,
+)
 from .latency import LoadedEcho, loaded_record, loaded_rtt_ms, measure_idle
 from .offer import Offer, ask_offer
 from .receipt import ask_receipt, is_test_id
+from .scope import RULES, Scope
 
 PHASES = ("connect", "latency", "download", "upload")
 TOOL = "phusong"
@@ -60,6 +75,8 @@ def measure_visit(
     ceiling: Callable[[], Ceiling | None] = lambda: None,
     found_by: Mapping[str, Any] | None = None,
     receipt_key: bytes | None = None,
+    scope: Scope = Scope.WHOLE,
+    around: Callable[[], Mapping[str, Any]] = dict,
 ) -> Sample:
     """
     Measure once; whatever comes of it is a sample.
@@ -82,6 +99,9 @@ def measure_visit(
         How the server was found, to be kept with the sample.
     receipt_key
         The public key, in PEM, that the server's receipts have to be signed with.
+    around
+        Asked when the phases are over for what else belongs into the record: what the radio did
+        meanwhile, say.
     """
     visit = _Visit(
         target,
@@ -91,14 +111,16 @@ def measure_visit(
         ceiling,
         dict(found_by or {}),
         receipt_key,
+        scope,
     )
     mono_ns = time.monotonic_ns()
     failure = attempt(visit.run)
     if isinstance(failure, Failure) and visit.failure is None:
         visit.fail(failure)
-    duration_s = round((time.monotonic_ns() - mono_ns) / 1e9, 4)
-    seen = visit.sample(probe, started_at, position, radio)
-    return replace(seen, mono_ns=mono_ns, boot_id=boot_id(), duration_s=duration_s)
+    visit.around = dict(around())
+    return visit.sample(
+        probe=probe, started_at=started_at, mono_ns=mono_ns, position=position, radio=radio
+    )
 
 
 class _Visit:
@@ -111,6 +133,7 @@ class _Visit:
         ceiling: Callable[[], Ceiling | None],
         found_by: dict[str, Any],
         receipt_key: bytes | None,
+        scope: Scope,
     ) -> None:
         self.target = target
         self.engine = engine
@@ -129,6 +152,8 @@ class _Visit:
         self.found_by = found_by
         self.receipt_key = receipt_key
         self.has_receipts = False
+        self.scope = scope
+        self.around: dict[str, Any] = {}
 
     def run(self) -> None:
         """Go through the phases until one fails."""
@@ -142,9 +167,14 @@ class _Visit:
         if self.failure is not None:
             return
         self.has_receipts = offer is not None
-        self.engine = engine = self.engine or default_engine(offer.max_flows if offer else 0)
+        if self.scope is not Scope.LATENCY or self.engine is not None:
+            self.engine = self.engine or default_engine(offer.max_flows if offer else 0)
+        self._measure(address, offer)
+
+    def _measure(self, address: Address, offer: Offer | None) -> None:
+        target, limits, engine = self.target, self.limits, self.engine
         token = offer.token if offer else None
-        if not engine.times_itself:
+        if engine is None or not engine.times_itself:
             self.latency = self._do(
                 "latency", lambda: measure_idle(target, address, token, limits=limits)
             )
@@ -152,11 +182,14 @@ class _Visit:
                 return
             self._report(**self.latency.record)
             token = token if self.latency.loss_ratio is not None else None
+        if engine is None or self.scope is Scope.LATENCY:
+            return
         self.down, self.loaded_ms = self._move("download", engine.download, address, token)
         if self.down is None:
             return
-        self.up, _ = self._move("upload", engine.upload, address, token)
-        if self.up is not None and max(self.up.mbps, self.down.mbps) > FAST_MBPS:
+        if self.scope is Scope.WHOLE:
+            self.up, _ = self._move("upload", engine.upload, address, token)
+        if self.failure is None and max(m.mbps for m in self.moves()) > FAST_MBPS:
             self.ceiling = self.ask_ceiling()
 
     def _offer(self, address: Address) -> Offer | None:
@@ -186,7 +219,7 @@ class _Visit:
         with echo as loaded:
             moved = self._do(phase, lambda: run(target, address, limits))
         if moved is None:
-            self._suspect_path_mtu(run, address)
+            self._suspect_path_mtu(phase, run, address)
             return None, None
         self._report(**moved.record)
         if self.has_receipts and is_test_id(moved.test_id):
@@ -200,7 +233,7 @@ class _Visit:
         return moved, loaded_ms
 
     def _suspect_path_mtu(
-        self, run: Callable[[Target, Address, Limits], Throughput], address: Address
+        self, phase: str, run: Callable[[Target, Address, Limits], Throughput], address: Address
     ) -> None:
         """
         Try once more in small packets what has opened and then carried nothing.
@@ -211,7 +244,8 @@ class _Visit:
         if self.failure is None or self.failure.reason not in _NOTHING_CAME:
             return
         small = replace(address, small_segments=True)
-        tried = attempt(lambda: run(self.target, small, replace(self.limits, **_SMALL_LIMITS)))
+        limits = replace(self.limits, **_SMALL_LIMITS)
+        tried = self._metered(phase, lambda: run(self.target, small, limits))
         if isinstance(tried, Failure) and tried.reason != "budget_spent":
             self._report(in_small_segments=tried.reason)
             if tried.outcome is Outcome.CANCELLED:
@@ -230,11 +264,21 @@ class _Visit:
         self.phase = phase
         self.reports.append({"phase": phase})
         self.on_phase(phase)
-        result = attempt(run)
+        result = self._metered(phase, run)
         if isinstance(result, Failure):
             self.fail(result)
             return None
         self._report(outcome=Outcome.OK.value)
+        return result
+
+    def _metered(self, phase: str, run: Callable[[], T]) -> T | Failure:
+        """Run one attempt, and book what it cost."""
+        meter = self.limits.meter
+        if meter is not None:
+            meter.begin(phase)
+        result = attempt(run)
+        if meter is not None:
+            meter.end(wire_bytes(result.record if hasattr(result, "record") else {}))
         return result
 
     def fail(self, failure: Failure) -> None:
@@ -247,63 +291,84 @@ class _Visit:
     def _report(self, **seen: Any) -> None:
         self.reports[-1] |= seen
 
-    def reading(self) -> Reading | None:
-        """Give the reading of a visit whose phases all came through."""
-        latency, down, up = self.latency, self.down, self.up
-        if down is None or up is None:
-            return None
-        lost = latency.record if latency else {}
-        return Reading(
-            down_mbps=_figure(down.mbps),
-            up_mbps=_figure(up.mbps),
-            rtt_idle_ms=_figure(latency.rtt_ms if latency else down.rtt_ms),
-            rtt_loaded_ms=_figure(self.loaded_ms),
-            jitter_ms=_figure(latency.jitter_ms if latency else None),
-            loss_ratio=latency.loss_ratio if latency else None,
-            bytes_down=down.bytes_moved,
-            bytes_up=up.bytes_moved,
-            down_low_mbps=_figure(down.low_mbps, at_most=down.mbps),
-            down_high_mbps=_figure(down.high_mbps, at_least=down.mbps),
-            up_low_mbps=_figure(up.low_mbps, at_most=up.mbps),
-            up_high_mbps=_figure(up.high_mbps, at_least=up.mbps),
-            loss_up_ratio=lost.get("loss_up"),
-            loss_down_ratio=lost.get("loss_down"),
-            near_ceiling=self.near_ceiling(down, up),
-        )
-
     def sample(
-        self, probe: str, started_at: datetime, position: Position | None, radio: Radio | None
+        self,
+        *,
+        probe: str,
+        started_at: datetime,
+        mono_ns: int,
+        position: Position | None,
+        radio: Radio | None,
     ) -> Sample:
-        """Give what came of the visit, times aside."""
-        failure = self.failure
+        """Give what came of the visit."""
         return Sample(
             probe=probe,
-            kind=Kind.SPEED,
+            kind=Kind.LATENCY if self.scope is Scope.LATENCY else Kind.SPEED,
             started_at=started_at,
-            outcome=failure.outcome if failure else Outcome.OK,
-            reason=f"{self.phase}_{failure.reason}"[:64] if failure else None,
+            outcome=self.failure.outcome if self.failure else Outcome.OK,
+            reason=self.reason(),
+            mono_ns=mono_ns,
+            boot_id=boot_id(),
+            duration_s=round((time.monotonic_ns() - mono_ns) / 1e9, 4),
             engine=self.engine.name if self.engine else None,
             engine_version=self.engine.version if self.engine else None,
             server=self.target.url,
             family=self.address.family if self.address else self.target.family,
-            reading=None if failure else self.reading(),
+            reading=None if self.failure else self.reading(),
             position=position,
             radio=radio,
             source=Provenance(tool=TOOL, record=self.record()),
         )
 
-    def near_ceiling(self, down: Throughput, up: Throughput) -> bool:
-        """Tell whether this machine, not the link, may have been the limit."""
-        limit = self.ceiling
-        near = limit is not None and (
-            limit.is_near(down.mbps, "download", tls=self.target.tls)
-            or limit.is_near(up.mbps, "upload", tls=self.target.tls)
+    def reading(self) -> Reading | None:
+        """Give the reading of a visit whose phases all came through."""
+        latency, down, up = self.latency, self.down, self.up
+        first = latency.rtt_ms if latency else down.rtt_ms if down else None
+        if first is None and down is None:
+            return None
+        lost = latency.record if latency else {}
+        return Reading(
+            rtt_idle_ms=figure(first),
+            rtt_loaded_ms=figure(self.loaded_ms),
+            jitter_ms=figure(latency.jitter_ms if latency else None),
+            loss_ratio=latency.loss_ratio if latency else None,
+            loss_up_ratio=lost.get("loss_up"),
+            loss_down_ratio=lost.get("loss_down"),
+            near_ceiling=self.near_ceiling(),
+            **figures("down", down),
+            **figures("up", up),
         )
-        return near or down.cpu_full or up.cpu_full
+
+    def moves(self) -> list[Throughput]:
+        """Give the directions that were measured."""
+        return [moved for moved in (self.down, self.up) if moved is not None]
+
+    def near_ceiling(self) -> bool | None:
+        """Tell whether this machine, not the link, may have been the limit; None without a rate."""
+        if not self.moves():
+            return None
+        limit = self.ceiling
+        ways = (("download", self.down), ("upload", self.up))
+        near = limit is not None and any(
+            moved and limit.is_near(moved.mbps, way, tls=self.target.tls) for way, moved in ways
+        )
+        return near or any(moved.cpu_full for moved in self.moves())
+
+    def reason(self) -> str | None:
+        """Give the short name of what ended the visit; None if nothing did."""
+        if self.failure is None:
+            return None
+        if self.failure.reason == DATA_CAP:
+            return DATA_CAP
+        return f"{self.phase}_{self.failure.reason}"[:64]
 
     def record(self) -> str:
         """Give every phase's report as JSON that fits into a sample."""
-        seen: dict[str, Any] = {"phases": self.reports}
+        seen: dict[str, Any] = {"phases": self.reports} | self.around
+        if self.scope in RULES:
+            seen["small"] = {"rule": RULES[self.scope], "scope": self.scope.value}
+            if self.scope is Scope.DOWNLOAD:
+                seen["small"]["steady_within"] = self.limits.width
         if self.ceiling is not None:
             seen["ceiling"] = self.ceiling.shown()
         if self.found_by:
@@ -319,23 +384,6 @@ class _Visit:
 
 def _compact(seen: dict[str, Any]) -> str:
     return json.dumps(seen, ensure_ascii=True, separators=(",", ":"))
-
-
-def _figure(
-    value: float | None, *, at_most: float | None = None, at_least: float | None = None
-) -> float | None:
-    """
-    Keep the digits that mean something; never round a measured speed to zero.
-
-    A bound is rounded as the figure is, so that the figure stays inside its interval.
-    """
-    if value is None:
-        return None
-    if at_most is not None:
-        value = min(value, at_most)
-    if at_least is not None:
-        value = max(value, at_least)
-    return float(f"{value:.6g}")
 
 
 def boot_id() -> str | None:

@@ -1,7 +1,7 @@
 """One visit after another: a family at a time, and the next server where one refuses."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -14,6 +14,7 @@ from .discovery import LOCATE_URL, find_servers, found_by, locate_target
 from .engines.ceiling import Ceiling
 from .engines.registry import ENGINES
 from .interface import Engine, Failure, Limits, Target, attempt
+from .scope import Scope
 from .speed import TOOL, boot_id, measure_visit
 
 _REFUSALS = (Outcome.SERVER_ERROR, Outcome.REFUSED)
@@ -25,7 +26,8 @@ class Plan:
     What to measure, and how.
 
     `server` is the far end; or, with `country`, the Locate service that is asked for far ends.
-    Without `families` the name's first address decides.
+    Without `families` the name's first address decides. `around` gives what else belongs into
+    each sample's record.
     """
 
     server: Target
@@ -36,6 +38,8 @@ class Plan:
     position: Position | None = None
     radio: Radio | None = None
     receipt_key: bytes | None = None
+    scope: Scope = Scope.WHOLE
+    around: Callable[[], Mapping[str, Any]] = dict
 
 
 def make_engine(name: str | None, flows: int | None) -> tuple[Engine | None, tuple[str, ...]]:
@@ -142,6 +146,8 @@ def measure_all(
                 ceiling=ceiling,
                 found_by=found,
                 receipt_key=plan.receipt_key,
+                scope=plan.scope,
+                around=plan.around,
             )
             yield sample
             if sample.outcome not in _REFUSALS:
@@ -182,10 +188,13 @@ def _not_found(
     found: dict[str, Any],
 ) -> Sample:
     """Give the sample of an attempt for which no server was to be had."""
-    record = {"phases": [{"phase": "locate", "reason": failure.reason, **failure.record}]}
+    record: dict[str, Any] = {
+        "phases": [{"phase": "locate", "reason": failure.reason, **failure.record}]
+    }
+    record |= {"found_by": found} | dict(plan.around())
     return Sample(
         probe=probe,
-        kind=Kind.SPEED,
+        kind=Kind.LATENCY if plan.scope is Scope.LATENCY else Kind.SPEED,
         started_at=started_at,
         outcome=failure.outcome,
         reason=f"locate_{failure.reason}"[:64],
@@ -194,5 +203,5 @@ def _not_found(
         family=family,
         position=plan.position,
         radio=plan.radio,
-        source=Provenance(tool=TOOL, record=json.dumps(record | {"found_by": found})),
+        source=Provenance(tool=TOOL, record=json.dumps(record)),
     )

@@ -19,7 +19,7 @@ from typing import Any
 
 from ...data.sample import Outcome
 from ..connection import Deadline
-from ..interface import AttemptError, Limits, Throughput, failure_of
+from ..interface import DATA_CAP, AttemptError, Limits, Throughput, failure_of
 from . import tcp_info
 from .estimate import FORMULA, Estimate, Point, common_points, estimate, is_enough, series
 from .lane import LEAST_BYTES, TICK_S, Download, Lane, ReadCounters, Stream, Upload
@@ -161,7 +161,10 @@ class Transfer:
 
     def look(self) -> None:
         """Stop where the budget is spent; called often, by every flow."""
-        if self.moved() >= self.limits.max_bytes:
+        moved, meter = self.moved(), self.limits.meter
+        if meter is not None and not meter.allows(moved):
+            self.stop(DATA_CAP)
+        elif moved >= self.limits.max_bytes:
             self.stop("budget")
 
     def judge_progress(self) -> None:
@@ -208,6 +211,8 @@ class Transfer:
         early = self.ended_s < COMPLETE_SHARE * self.limits.duration_s
         if self.stopped_by == "peer" and early:
             raise AttemptError(Outcome.PROTOCOL_ERROR, "closed_early")
+        if self.stopped_by == DATA_CAP:
+            raise AttemptError(Outcome.CANCELLED, DATA_CAP)
         if self.stopped_by == "budget" and self.ended_s < SHORTEST_S:
             raise AttemptError(Outcome.CANCELLED, "budget_spent")
         if not any(lane.stream.answered for lane in self.lanes):
