@@ -34,7 +34,7 @@ PROBES = 20
 INTERVAL_S = 0.05
 WAIT_S = 1.0
 SHARES = (50, 90, 99)
-_LOADED_INTERVAL_S = 0.02
+_LOADED_INTERVAL_S = 0.05
 # A queue of seconds must be seen; a lost question must not hold a visit up for as long.
 _LOADED_WAIT_S = 3.0
 _FEWEST_TCP = 5

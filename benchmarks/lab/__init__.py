@@ -5,6 +5,7 @@ It stands beside the benchmarks because both they and tests/lab use it, and beca
 this folder is not part of the package: it needs root, /dev/net/tun and a C compiler.
 """
 
-from .lab import Host, Lab, LabError, Link, why_not
+from .host import Host, LabError
+from .lab import Lab, Link, why_not
 
 __all__ = ["Host", "Lab", "LabError", "Link", "why_not"]

@@ -5,7 +5,6 @@ The names of its namespaces carry this process's id. What a killed process left 
 next lab of anyone on the machine; its emulator and its programs have ended with it.
 """
 
-import contextlib
 import functools
 import hashlib
 import itertools
@@ -13,13 +12,13 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self
+
+from .host import Host, LabError, end, ip, remove, run
 
 HERE = Path(__file__).parent
 BUILT = HERE.parent.parent / ".build" / "lab"
@@ -30,21 +29,17 @@ MTU = 1500
 # From here on a TUN device cannot keep up packet by packet.
 GSO_FROM_MBPS = 300
 LEAST_QUEUE_BYTES = 48_000
-COMMAND_S = 30
 SYSCTLS = {
-    # One flow at 100 ms needs 12.5 MB for a gigabit; the usual 4 to 6 MB would be the limit.
-    "net.ipv4.tcp_rmem": "4096 131072 67108864",
-    "net.ipv4.tcp_wmem": "4096 131072 67108864",
+    # One flow at 100 ms has 12.5 MB under way for a gigabit, and with losses of retransmissions it
+    # holds four times that behind the hole; the usual 4 to 6 MB would be the limit, not the link.
+    "net.ipv4.tcp_rmem": "4096 131072 268435456",
+    "net.ipv4.tcp_wmem": "4096 131072 268435456",
     # A figure must not depend on the one before it.
     "net.ipv4.tcp_no_metrics_save": "1",
     "net.ipv4.ping_group_range": "0 2147483647",
     "net.ipv6.conf.all.accept_dad": "0",
 }
 _numbers = itertools.count()
-
-
-class LabError(Exception):
-    """The lab cannot be built here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,69 +60,12 @@ class Link:
     aqm: Literal["fifo", "codel", "fq_codel"] = "fifo"
 
 
-class Host:
-    """One end: its namespace, its addresses, and the programs that run there."""
-
-    def __init__(self, name: str, place: int) -> None:
-        self.name = name
-        self.addresses = {4: f"10.77.0.{place}", 6: f"fd77::{place}"}
-        self._spawned: list[subprocess.Popen[str]] = []
-
-    def command(self, words: Sequence[object]) -> list[str]:
-        """Give the words with which a program runs here, and ends when this process does."""
-        inside = ["setpriv", "--pdeathsig", "KILL", "ip", "netns", "exec", self.name]
-        return [*inside, *map(str, words)]
-
-    def run(
-        self, words: Sequence[object], *, timeout_s: float = 60, check: bool = True
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a program to its end; its output is text."""
-        return subprocess.run(
-            self.command(words),
-            capture_output=True,
-            text=True,
-            check=check,
-            timeout=timeout_s,
-            stdin=subprocess.DEVNULL,
-        )
-
-    def spawn(self, words: Sequence[object], *, ready: str | None = None) -> subprocess.Popen[str]:
-        """Start a program; with `ready`, wait for the line of its output that holds that word."""
-        process = subprocess.Popen(
-            self.command(words),
-            text=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if ready else subprocess.DEVNULL,
-            stderr=subprocess.STDOUT if ready else subprocess.DEVNULL,
-        )
-        self._spawned.append(process)
-        if ready and process.stdout:
-            seen = []
-            for line in process.stdout:
-                seen.append(line)
-                if ready in line:
-                    break
-            else:
-                raise LabError(f"{words} ended before it was ready: {''.join(seen)}")
-        return process
-
-    def stop(self, process: subprocess.Popen[str]) -> None:
-        """End one program that was spawned."""
-        _end(process)
-        self._spawned.remove(process)
-
-    def close(self) -> None:
-        """End what was spawned, and whatever else runs here, then remove the namespace."""
-        while self._spawned:
-            _end(self._spawned.pop())
-        _remove(self.name)
-
-
 class Lab:
     """
     Two hosts and a link: ``with Lab(down=Link(rate_mbps=50, delay_ms=15)) as lab:``.
 
     `down` is towards the client, `up` away from it; one that is not given is like the other.
+    With `real_time` the programs in it go before other work on the machine.
     `lab.backend` tells what makes the link: the kernel's netem where it has one and the queue is
     a plain one, otherwise the emulator beside this file.
 
@@ -144,12 +82,13 @@ class Lab:
         up: Link | None = None,
         seed: int = 1,
         backend: Literal["netem", "emulator"] | None = None,
+        real_time: bool = False,
     ) -> None:
         self.down = down or up or Link()
         self.up = up or self.down
         number = next(_numbers)
         self.client, self.server = (
-            Host(NAME.format(pid=os.getpid(), number=number, side=side), place)
+            Host(NAME.format(pid=os.getpid(), number=number, side=side), place, real_time=real_time)
             for place, side in enumerate("cs", start=1)
         )
         plain = self.down.aqm == self.up.aqm == "fifo"
@@ -188,7 +127,7 @@ class Lab:
     def close(self) -> None:
         """End everything that runs here and remove the namespaces."""
         if self._emulator is not None:
-            _end(self._emulator)
+            end(self._emulator)
             self._emulator = None
         for host in (self.client, self.server):
             host.close()
@@ -228,7 +167,7 @@ class Lab:
 
     def _build(self) -> None:
         for host in (self.client, self.server):
-            _ip("netns", "add", host.name)
+            ip("netns", "add", host.name)
             for key, value in SYSCTLS.items():
                 host.run(["sysctl", "-q", "-w", f"{key}={value}"])
         if self.backend == "netem":
@@ -237,10 +176,10 @@ class Lab:
             self._build_emulator()
         for host in (self.client, self.server):
             device = ("-n", host.name, "link", "set", "dev")
-            _ip(*device, "lo", "up")
-            _ip(*device, "link", "mtu", str(MTU), "txqueuelen", "10000", "up")
-            _ip("-n", host.name, "addr", "add", f"{host.addresses[4]}/24", "dev", "link")
-            _ip("-n", host.name, "addr", "add", f"{host.addresses[6]}/64", "dev", "link", "nodad")
+            ip(*device, "lo", "up")
+            ip(*device, "link", "mtu", str(MTU), "txqueuelen", "10000", "up")
+            ip("-n", host.name, "addr", "add", f"{host.addresses[4]}/24", "dev", "link")
+            ip("-n", host.name, "addr", "add", f"{host.addresses[6]}/64", "dev", "link", "nodad")
 
     def _build_emulator(self) -> None:
         fastest = max(self.down.rate_mbps or 1e9, self.up.rate_mbps or 1e9)
@@ -269,20 +208,20 @@ class Lab:
     def _build_netem(self) -> None:
         ends = (self.client.name, self.server.name)
         peer = ("peer", "name", "link", "netns", ends[1])
-        _ip("link", "add", "name", "link", "netns", ends[0], "type", "veth", *peer)
+        ip("link", "add", "name", "link", "netns", ends[0], "type", "veth", *peer)
         for host, link in ((self.client, self.up), (self.server, self.down)):
             # What netem holds are packets in flight, too; a packet of many segments counts as one.
             flight = link.rate_mbps * 1e6 / 8 * (link.delay_ms + link.jitter_ms) / 1e3
             packets = 100_000
             if link.rate_mbps:
                 packets = max(10, round((self.queue_bytes(link) + flight) / MTU))
-            _ip("-n", host.name, "link", "set", "dev", "link", "gso_max_segs", "1")
+            ip("-n", host.name, "link", "set", "dev", "link", "gso_max_segs", "1")
             words = [f"delay {link.delay_ms + link.jitter_ms / 2}ms {link.jitter_ms / 2}ms"]
             words.append(f"loss {link.loss * 100}% limit {packets}")
             if link.rate_mbps:
                 words.append(f"rate {link.rate_mbps}mbit")
             tc = ["tc", "-n", host.name, "qdisc", "add", "dev", "link", "root", "netem"]
-            _run([*tc, *" ".join(words).split()])
+            run([*tc, *" ".join(words).split()])
 
     def queue_bytes(self, link: Link) -> int:
         """Give how much waits at most in front of a direction's rate."""
@@ -305,7 +244,7 @@ def why_not() -> str | None:
     made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, check=False)
     if made.returncode:
         return f"the link lab needs network namespaces: {made.stderr.strip()}"
-    _remove(name)
+    remove(name)
     if not has_netem():
         if _compiler() is None:
             return "the link lab needs a C compiler (gcc) where the kernel has no netem"
@@ -327,12 +266,12 @@ def has_netem() -> bool:
         return False
     name = NAME.format(pid=os.getpid(), number="0", side="c") + "-netem"
     try:
-        _ip("netns", "add", name)
-        _run(["tc", "-n", name, "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"])
+        ip("netns", "add", name)
+        run(["tc", "-n", name, "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"])
     except LabError:
         return False
     finally:
-        _remove(name)
+        remove(name)
     return True
 
 
@@ -345,7 +284,7 @@ def built_emulator() -> Path:
     if not built.exists():
         BUILT.mkdir(parents=True, exist_ok=True)
         fresh = built.with_suffix(f".{os.getpid()}")
-        _run([_compiler() or "cc", "-O2", "-o", str(fresh), str(HERE / "emulator.c"), "-lm"])
+        run([_compiler() or "cc", "-O2", "-o", str(fresh), str(HERE / "emulator.c"), "-lm"])
         fresh.replace(built)
     return built
 
@@ -355,42 +294,8 @@ def remove_stale() -> None:
     for path in NETNS.glob("phlab-*"):
         found = STALE.match(path.name)
         if found and not Path("/proc", found[1]).exists():
-            _remove(path.name)
+            remove(path.name)
 
 
 def _compiler() -> str | None:
     return shutil.which("gcc") or shutil.which("cc")
-
-
-def _remove(name: str) -> None:
-    """Kill what runs in a namespace of ours and delete it; what is not there is not there."""
-    inside = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True)
-    for pid in inside.stdout.split():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(int(pid), signal.SIGKILL)
-    subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
-
-
-def _end(process: subprocess.Popen[Any]) -> None:
-    for stop in (process.terminate, process.kill):
-        stop()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(3)
-            break
-    for stream in (process.stdin, process.stdout, process.stderr):
-        if stream is not None:
-            with contextlib.suppress(OSError):
-                stream.close()
-
-
-def _ip(*words: str) -> None:
-    _run(["ip", *words])
-
-
-def _run(words: list[str]) -> None:
-    try:
-        subprocess.run(words, check=True, capture_output=True, text=True, timeout=COMMAND_S)
-    except subprocess.CalledProcessError as error:
-        raise LabError(f"{' '.join(words)}: {error.stderr.strip()}") from None
-    except OSError as error:
-        raise LabError(f"{words[0]}: {error.strerror}") from None

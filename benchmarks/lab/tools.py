@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .lab import Host, Lab, LabError
+from .host import Host, LabError
+from .lab import Lab
 
 BIN = Path(sys.executable).parent
 PHUSONG = str(BIN / "phusong")

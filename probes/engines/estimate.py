@@ -8,7 +8,9 @@ The formula, `FORMULA` in every record:
    evenly since it stood still: no byte is added or lost, but none is taken for a later time's.
 2. *Ramp.* Time is cut into slices of two round trips, at least 0.1 s. The level is the median
    rate of the slices of the second half; the ramp ends with the first slice that reaches 0.9 of
-   it, at half of the time at the latest.
+   it. Slices right after it that are above 1.1 of the level, while all so far is still below it,
+   are credit for holes of the ramp, as no link carries more than it can: they belong to it. It
+   ends at half of the time at the latest.
 3. *Rate.* The mean of up to 20 equal batches of what is left, none shorter than a slice. The
    first and the last fifth weigh less, linearly: what the ramp left over, and a sender's pause
    that the end cuts, matter little.
@@ -30,17 +32,17 @@ from itertools import pairwise
 from ...data.sample import Outcome
 from ..interface import AttemptError
 
-FORMULA = "tapered_mean_after_ramp_v1"
+FORMULA = "tapered_mean_after_ramp_v2"
 _SLICE_S = 0.1
 _SLICE_RTTS = 2
 _FEWEST_SLICES = 10
-_LEVEL_SHARE = 0.9
+_LEVEL_SHARE, _CREDIT_SHARE = 0.9, 1.1
 _FEWEST_BATCHES = 8
 _MOST_BATCHES = 20
 _TAPERED_SHARE = 0.2
-_SHORTEST_S = 2.0
+_SHORTEST_S = 2.5
 _SHORT_RTT_S = 0.03
-_MORE_S_PER_RTT_S = 85.0
+_MORE_S_PER_RTT_S = 78.0
 _LONGEST_WAIT_S = 8.0
 # Student's t, two-sided 95 %, for 7 to 19 degrees of freedom.
 _T95 = (2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093)
@@ -220,6 +222,12 @@ def _ramp_end(curve: _Curve, slice_s: float) -> float:
     level = statistics.median(rates[slices // 2 :])
     half = slices // 2
     ramp = next((i + 1 for i in range(half) if rates[i] >= _LEVEL_SHARE * level), half)
+    while (
+        ramp < half
+        and rates[ramp] > _CREDIT_SHARE * level
+        and sum(rates[: ramp + 1]) <= level * (ramp + 1)
+    ):
+        ramp += 1
     return first + ramp * (last - first) / slices
 
 

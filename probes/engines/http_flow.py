@@ -23,7 +23,9 @@ from .flow import (
     LARGEST_MESSAGE_BYTES,
     RANDOM,
     TLS_RECORD_BYTES,
+    burst,
     keep_little_unsent,
+    open_wide,
 )
 from .ndt7 import USER_AGENT
 from .websocket import Message, Opcode, is_page, parse_head, refuse_other_answers, status_of
@@ -73,12 +75,13 @@ class HttpFlow:
         self._ask()
         sock.settimeout(0)
         keep_little_unsent(sock)
+        open_wide(sock)
 
     def turn(self, until: Deadline, *, fill: bool) -> list[Message]:
         """Move what can be moved, or wait until something can; give the counts that came."""
         try:
-            received = self._receive()
-            sent = self._send()
+            received = burst(self._receive, tls=self.tls)
+            sent = burst(self._send, tls=self.tls)
         except (ConnectionResetError, BrokenPipeError):
             self.closed = self.closed or "reset"
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
@@ -141,7 +144,7 @@ class HttpFlow:
             return False
         if count == 0:
             self.closed = self.closed or "eof"
-        return count > 0
+        return count > 0 and not self.closed
 
     def _take(self) -> None:
         """Read what is in the buffer: heads, the framing of chunks, the beginnings of bodies."""

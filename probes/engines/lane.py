@@ -214,10 +214,9 @@ class Download(Lane):
         self.counter = "kernel_bytes_received" if self.by_kernel else "bytes_read"
 
     def count(self) -> int | None:
-        stream = self.stream
         if not self.by_kernel or self.base is None or self.kernel is None:
-            return stream.received_bytes
-        return self.kernel.bytes_received - self.base.bytes_received - stream.other_bytes
+            return self.stream.received_bytes + self.stream.other_bytes
+        return self.kernel.bytes_received - self.base.bytes_received
 
     def progress(self) -> int:
         return self.stream.received_bytes

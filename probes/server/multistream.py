@@ -2,11 +2,11 @@
 
 import json
 import socket
-import sys
 import time
 from contextlib import suppress
 
 from ..connection import Deadline, send_all
+from ..engines.flow import keep_little_unsent, open_wide
 from .exchange import ANSWER_S, Exchange
 from .ledger import FlowCount
 from .limits import MAX_FLOWS
@@ -15,15 +15,12 @@ from .transfers import drain, pour
 
 CONTROL_HEADER = "Phusong-Congestion-Control"
 _REPORT_S = 0.25
-_NOTSENT_BYTES = 1 << 18
-_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25 if sys.platform == "linux" else None)
 
 
 def download(exchange: Exchange) -> None:
     """Send until the client has enough."""
     with exchange.transfer("multistream", "download", *_named(exchange)) as flow:
-        if _NOTSENT_LOWAT is not None:
-            exchange.sock.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, _NOTSENT_BYTES)
+        keep_little_unsent(exchange.sock)
         exchange.begin_stream("application/octet-stream", None, _control(exchange))
         flow.ended = pour(exchange.sock, flow, exchange.watch())
         flow.stop()
@@ -37,6 +34,7 @@ def upload(exchange: Exchange) -> None:
     with exchange.transfer("multistream", "upload", *_named(exchange)) as flow:
         body = exchange.body()
         exchange.keep = False
+        open_wide(exchange.sock)
         exchange.begin_stream("application/x-ndjson", None, _control(exchange))
         lines = _Lines(exchange.sock, flow)
         flow.ended, _ = drain(

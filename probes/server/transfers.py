@@ -22,6 +22,8 @@ from .ledger import FlowCount
 _RANDOM = memoryview(os.urandom(1 << 22))
 _SEND_BYTES = 1 << 20
 _TLS_SEND_BYTES = 1 << 14
+# A TLS call moves one record: so many go in a row before the rules are looked at.
+_TLS_BURST = 16
 _READ_BYTES = 1 << 14
 _TLS_SINK_BYTES = 1 << 16
 _STOP_CHECK_S = 0.2
@@ -70,22 +72,42 @@ def pour(sock: socket.socket, flow: FlowCount, watch: Watch, size: int | None = 
     """Send random bytes, so many or without end; say what ended it, `complete` if all went."""
     progress = _Progress(flow, watch)
     at = secrets.randbelow(len(_RANDOM))
-    most = _TLS_SEND_BYTES if isinstance(sock, ssl.SSLSocket) else _SEND_BYTES
+    tls = isinstance(sock, ssl.SSLSocket)
+    most, burst = (_TLS_SEND_BYTES, _TLS_BURST) if tls else (_SEND_BYTES, 1)
     while size is None or flow.moved < size:
         if ended := progress.ending():
             return ended
-        room = most if size is None else min(most, size - flow.moved)
         try:
-            count = sock.send(_RANDOM[at : at + room])
+            for _ in range(burst):
+                room = most if size is None else min(most, size - flow.moved)
+                if not room:
+                    break
+                count = sock.send(_RANDOM[at : at + room])
+                flow.moved += count
+                at = (at + count) % len(_RANDOM)
         except _AGAIN as again:
             reads = isinstance(again, ssl.SSLWantReadError)
             ready(sock, READ if reads else WRITE, progress.pause_s())
         except OSError:
             return "reset"
-        else:
-            flow.moved += count
-            at = (at + count) % len(_RANDOM)
     return "complete"
+
+
+def _skip(sock: socket.socket, body: Body, sink: bytearray, drop: int) -> int:
+    """Drop some payload; give how much, 0 at the end of the connection."""
+    count = sock.recv_into(sink, min(body.left, len(sink)), drop)
+    body.skip(count)
+    moved = count
+    try:
+        for _ in range(0 if drop else _TLS_BURST):
+            if not (count and body.left):
+                break
+            count = sock.recv_into(sink, min(body.left, len(sink)))
+            body.skip(count)
+            moved += count
+    except _AGAIN:
+        pass
+    return moved
 
 
 def drain(
@@ -121,8 +143,7 @@ def drain(
         on_turn()
         try:
             if body.left:
-                count = sock.recv_into(sink, min(body.left, len(sink)), drop)
-                body.skip(count)
+                count = _skip(sock, body, sink, drop)
             else:
                 data = sock.recv(_READ_BYTES)
                 count = len(data)

@@ -105,6 +105,22 @@ def test_a_credit_at_the_edge_of_the_ramp_belongs_to_the_ramp() -> None:
     assert within(estimate([*ramp, *steady], rtt_s=0.03), 8, 0.005)
 
 
+def test_what_a_hole_of_the_ramp_gives_back_is_the_ramps() -> None:
+    # Half a second at half the rate, then what it was waiting for: 0.2 s at twice the rate.
+    def rate(at_s: float) -> float:
+        return 10 if at_s < 0.1 else 50 if at_s < 0.5 else 200 if at_s < 0.7 else 100
+
+    seen = estimate(counter(rate, 2.5), rtt_s=0.03)
+    assert within(seen, 100, 0.001)
+    assert seen.start_s == pytest.approx(0.7, abs=0.05)
+
+
+def test_a_link_that_slows_down_keeps_what_it_carried_before() -> None:
+    seen = estimate(counter(lambda at_s: 100 if at_s < 1 else 80, 2.5), rtt_s=0.03)
+    assert 84 < seen.mbps < 90
+    assert seen.start_s < 0.3
+
+
 def test_a_pause_of_bbr_at_the_end_hardly_matters() -> None:
     # PROBE_RTT: 200 ms with four segments on their way, ten seconds after the least round trip.
     points = counter(lambda at_s: 1 if at_s >= 9.8 else 100, 10)
@@ -125,17 +141,17 @@ def test_silence_after_the_ramp_counts() -> None:
 
 
 def test_a_steady_short_test_is_enough_and_a_noisy_one_is_not() -> None:
-    steady = estimate(counter(lambda at_s: 100, 2.1), rtt_s=0.03)
-    assert is_enough(steady, 2.1, rtt_s=0.03, wish=0.02)
-    assert not is_enough(steady, 1.9, rtt_s=0.03, wish=0.02)
-    assert not is_enough(steady, 2.1, rtt_s=0.1, wish=0.02)
+    steady = estimate(counter(lambda at_s: 100, 2.6), rtt_s=0.03)
+    assert is_enough(steady, 2.6, rtt_s=0.03, wish=0.02)
+    assert not is_enough(steady, 2.4, rtt_s=0.03, wish=0.02)
+    assert not is_enough(steady, 2.6, rtt_s=0.1, wish=0.02)
     draw = random.Random(1)
-    noisy = estimate(counter(lambda at_s: 100 * draw.choice([0.2, 1.8]), 2.1), rtt_s=0.03)
-    assert not is_enough(noisy, 2.1, rtt_s=0.03, wish=0.02)
+    noisy = estimate(counter(lambda at_s: 100 * draw.choice([0.2, 1.8]), 2.6), rtt_s=0.03)
+    assert not is_enough(noisy, 2.6, rtt_s=0.03, wish=0.02)
 
 
 def test_the_shortest_time_grows_with_the_round_trip() -> None:
-    assert [shortest_s(rtt) for rtt in (0, 0.03, 0.1, 3)] == pytest.approx([2, 2, 7.95, 8])
+    assert [shortest_s(rtt) for rtt in (0, 0.03, 0.1, 3)] == pytest.approx([2.5, 2.5, 7.96, 8])
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,8 @@ def test_a_download_is_the_bytes_that_the_server_sent(
     # The server ends it and all arrives: not one byte may be missing.
     assert result.bytes_moved == seen.sent_bytes > 1_000_000
     assert result.record["stopped_by"] == "peer"
-    assert result.mbps == pytest.approx(8e-6 * seen.sent_bytes / seen.seconds, rel=0.5)
+    # On a busy machine the second is not all alike; a wrong unit would be a factor of 8 off.
+    assert 0.2 < result.mbps / (8e-6 * seen.sent_bytes / seen.seconds) < 5
 
 
 def test_an_upload_is_the_bytes_that_the_server_received(
@@ -86,18 +87,19 @@ def test_without_the_kernel_the_server_counts_an_upload() -> None:
         assert 0 < result.bytes_moved <= finished(server).received_bytes * 1.001
 
 
-def test_a_test_ends_at_its_data_budget(target: Callable[[int], Target]) -> None:
-    far = target(4)
+def test_a_test_ends_at_its_data_budget() -> None:
     limits = Limits(duration_s=10, max_bytes=FEW)
-    try:
-        result = Ndt7().download(far, reach(far, limits), limits)
-    except AttemptError as error:
-        # A machine that moves the budget in a tenth of a second learns no speed from it.
-        assert (error.outcome, error.reason) == (Outcome.CANCELLED, "budget_spent")
-        moved = error.record["payload_bytes"]
-    else:
-        assert result.record["stopped_by"] == "budget"
-        moved = result.bytes_moved
+    with MeasurementServer() as server:
+        far = Target.parse(server.url(4), allow_private=True)
+        try:
+            result = Ndt7().download(far, reach(far, limits), limits)
+        except AttemptError as error:
+            # A machine that moves the budget in a tenth of a second learns no speed from it.
+            assert (error.outcome, error.reason) == (Outcome.CANCELLED, "budget_spent")
+            moved = error.record["payload_bytes"]
+        else:
+            assert result.record["stopped_by"] == "budget"
+            moved = result.bytes_moved
     assert FEW <= moved < FEW + (1 << 22)
 
 
@@ -116,7 +118,7 @@ def test_the_record_names_counter_ramp_and_points_and_not_our_address(
     limits = Limits(duration_s=0.7, max_bytes=10**12)
     result = Ndt7().download(far, reach(far, limits), limits)
     record = result.record
-    assert record["formula"] == "tapered_mean_after_ramp_v1"
+    assert record["formula"] == "tapered_mean_after_ramp_v2"
     assert record["series"]["first_ms"] < 50
     assert record["flows"] == 1
     assert 0 < record["cpu_share"] <= record["busy_share"] < 1.5
@@ -128,16 +130,15 @@ def test_the_record_names_counter_ramp_and_points_and_not_our_address(
 def test_a_test_ends_when_the_rate_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estimate, "_SHORTEST_S", 0.3)
     limits = Limits(duration_s=9, max_bytes=10**12, width=1000.0)
-    with MeasurementServer(("127.0.0.1",)) as server:
+    with MeasurementServer() as server:
         far = Target.parse(server.url(4), allow_private=True)
         result = Ndt7().download(far, reach(far, limits), limits)
-        seconds = finished(server).seconds
+        assert finished(server).seconds < limits.duration_s
     assert result.record["stopped_by"] == "enough"
     assert result.record["elapsed_s"] < limits.duration_s
     assert result.low_mbps is not None
     assert result.high_mbps is not None
     assert result.low_mbps <= result.mbps <= result.high_mbps
-    assert seconds < limits.duration_s
 
 
 def test_nobody_listening_is_refused() -> None:
