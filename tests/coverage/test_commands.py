@@ -98,7 +98,7 @@ def test_names_with_control_codes_do_not_reach_the_terminal(
     phusong("coverage", "compute", "--rule", "signal-lte")
     shown = phusong("coverage", "show")
     assert "\x1b" not in shown.out + shown.err
-    assert "Đông\\x1b[" in shown.out
+    assert "Đông\\x1" in shown.out
 
 
 def test_loading_twice_changes_nothing(phusong: Run, db: Path, squares: Path) -> None:
