@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -238,20 +239,25 @@ class _Visit:
         """
         Try once more in small packets what has opened and then carried nothing.
 
-        If that goes through, the path loses full-size packets without a word: a fault of the
-        network's, and of another kind than a server that is silent. What it carried is no speed.
+        If they go through, and full-size ones still do not, the path loses the latter without a
+        word: a fault of the network's, and of another kind than a server that is silent. What
+        was carried is no speed.
         """
         if self.failure is None or self.failure.reason not in _NOTHING_CAME:
             return
-        small = replace(address, small_segments=True)
         limits = replace(self.limits, **_SMALL_LIMITS)
-        tried = self._metered(phase, lambda: run(self.target, small, limits))
-        if isinstance(tried, Failure) and tried.reason != "budget_spent":
-            self._report(in_small_segments=tried.reason)
-            if tried.outcome is Outcome.CANCELLED:
+        for name, small in (("in_small_segments", True), ("in_full_segments", False)):
+            way = replace(address, small_segments=small)
+            tried = self._metered(phase, partial(run, self.target, way, limits))
+            why = tried.reason if isinstance(tried, Failure) else None
+            went = why in (None, "budget_spent")
+            self._report(**{name: "through" if went else why})
+            if isinstance(tried, Failure) and tried.reason == "cancelled":
                 self.fail(tried)
-            return
-        self._report(in_small_segments="through")
+                return
+            if went is not small:
+                # Small ones were lost too, or full-size ones have come through after all.
+                return
         self.fail(replace(self.failure, reason="path_mtu", record={}))
 
     def _ask_receipt(self, phase: str, address: Address, moved: Throughput) -> None:

@@ -10,7 +10,8 @@ import os
 from types import TracebackType
 from typing import Self
 
-from .lab import NAME, SYSCTLS, Host, LabError, _ip, remove_stale, why_not
+from .host import Host, LabError, ip
+from .lab import NAME, SYSCTLS, remove_stale, why_not
 
 _numbers = itertools.count(500)
 _SIDES = ("c", "n", "f", "s")
@@ -70,10 +71,10 @@ class MtuStep:
 
     def _build(self) -> None:
         for host in self._hosts:
-            _ip("netns", "add", host.name)
+            ip("netns", "add", host.name)
             for key, value in (SYSCTLS | {"net.ipv4.tcp_mtu_probing": "0"}).items():
                 host.run(["sysctl", "-q", "-w", f"{key}={value}"])
-            _ip("-n", host.name, "link", "set", "dev", "lo", "up")
+            ip("-n", host.name, "link", "set", "dev", "lo", "up")
         for router in self.routers:
             for key in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
                 router.run(["sysctl", "-q", "-w", f"{key}=1"])
@@ -91,15 +92,15 @@ class MtuStep:
         """Put a wire between two neighbours; the middle one has the small MTU."""
         names = (f"right{net}", f"left{net}")
         peer = ("peer", "name", names[1], "netns", right.name)
-        _ip("link", "add", "name", names[0], "netns", left.name, "type", "veth", *peer)
+        ip("link", "add", "name", names[0], "netns", left.name, "type", "veth", *peer)
         mtu = self._mtu if net == 1 else 1500
         for place, (host, name) in enumerate(zip((left, right), names, strict=True), start=1):
-            _ip("-n", host.name, "link", "set", "dev", name, "mtu", str(mtu), "up")
-            _ip("-n", host.name, "addr", "add", f"10.77.{net}.{place}/24", "dev", name)
-            _ip(
+            ip("-n", host.name, "link", "set", "dev", name, "mtu", str(mtu), "up")
+            ip("-n", host.name, "addr", "add", f"10.77.{net}.{place}/24", "dev", name)
+            ip(
                 *("-n", host.name, "addr", "add", f"fd77:0:0:{net}::{place}/64"),
                 *("dev", name, "nodad"),
             )
 
     def _route(self, host: Host, version: int, net: str, via: str) -> None:
-        _ip("-n", host.name, f"-{version}", "route", "add", net, "via", via)
+        ip("-n", host.name, f"-{version}", "route", "add", net, "via", via)

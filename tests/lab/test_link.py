@@ -74,7 +74,7 @@ def test_a_delay_is_the_sum_of_both_ways_over_both_families(bench: ModuleType) -
         for family in (4, 6):
             seen = asked(lab, lab.server.addresses[family])
             assert seen["answered"] == 20
-            assert 25 <= seen["p50"] < 35
+            assert 25 <= seen["p50"] < 45
 
 
 @pytest.mark.usefixtures("iperf3")

@@ -208,7 +208,7 @@ def test_bytes_of_one_test_are_bounded() -> None:
 
 
 def test_a_transfer_ends_at_the_longest_time_and_when_nothing_moves() -> None:
-    limits = ServerLimits(max_runtime_s=0.4, idle_s=0.2)
+    limits = ServerLimits(max_runtime_s=1.2, idle_s=0.8)
     with MeasurementServer(("127.0.0.1",), limits=limits) as server:
         assert raw(server, b"GET /phusong/v1/download HTTP/1.1\r\nHost: x\r\n\r\n")
         head = b"POST /empty.php HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"

@@ -171,11 +171,27 @@ def carrying_small(connection: socket.socket) -> None:
     time.sleep(3)
 
 
+def stalling_once() -> Callable[[socket.socket], None]:
+    """Give a far end that says nothing to its first test, and carries every later one."""
+    tests: list[int] = []
+
+    def script(connection: socket.socket) -> None:
+        upgrade(connection)
+        tests.append(1)
+        while len(tests) > 1:
+            connection.sendall(header(Opcode.BINARY, 1 << 14) + bytes(1 << 14))
+            time.sleep(0.01)
+        time.sleep(3)
+
+    return script
+
+
 @pytest.mark.parametrize(
     ("script", "reason", "tried"),
     [
         (silent, "download_opened_then_stalled", "opened_then_stalled"),
         (carrying_small, "download_path_mtu", "through"),
+        (stalling_once(), "download_opened_then_stalled", "through"),
     ],
 )
 def test_what_opens_and_stalls_is_tried_in_small_packets_to_tell_whose_fault_it_is(
