@@ -103,7 +103,7 @@ def page_data(
         "points": _points(points) if points is not None else None,
         "named": _NAMED,
         "said": sorted(
-            {fill["label"] for name in ("verdict", "nr") for fill in drawn_scales[name]}
+            {fill["label"] for name in ("verdict", "nr", "change") for fill in drawn_scales[name]}
             | set(_NAMED.values())
         ),
     }

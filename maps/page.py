@@ -42,9 +42,11 @@ SCRIPTS = (
     "values.js",
     "tiles.js",
     "points.js",
+    "heat.js",
     "panel.js",
     "picture.js",
     "site.js",
+    "compare.js",
     "page.js",
 )
 MAX_TITLE_CHARS = 300
@@ -119,7 +121,7 @@ def page_code(options: PageOptions) -> Code:
     frame = folium_frame()
     return Code(
         scripts=(leaflet.script, *frame.scripts, *map(_file, SCRIPTS)),
-        styles=(leaflet.style, *frame.styles, _file("page.css")),
+        styles=(leaflet.style, *frame.styles, _file("page.css"), _file("compare.css")),
     )
 
 

@@ -60,6 +60,15 @@ NR_EVIDENCE = (
     Fill(key=NrEvidence.NONE, label="Samples, but no 5G", color="#e08214"),
 )
 
+CHANGES = (
+    Fill(key="better", label="From not covered to covered", color="#542788"),
+    Fill(key="settled", label="A verdict in B only", color="#b2abd2"),
+    Fill(key="same", label="The same verdict", color="#f7f7f7"),
+    Fill(key="unsettled", label="A verdict in A only", color="#fdb863"),
+    Fill(key="worse", label="From covered to not covered", color="#b35806"),
+    Fill(key="neither", label="No verdict in either", color="#dedad2", hatch="#837d73"),
+)
+
 STEPS = {
     "share": Steps(edges=(0.25, 0.5, 0.75, 0.9, 0.95), colors=_CIVIDIS),
     "down": Steps(edges=(2, 5, 10, 40, 100), colors=_VIRIDIS),
@@ -77,5 +86,6 @@ def scales() -> dict[str, Any]:
         "no_data": NO_DATA,
         "verdict": [asdict(fill) for fill in VERDICTS],
         "nr": [asdict(fill) for fill in NR_EVIDENCE],
+        "change": [asdict(fill) for fill in CHANGES],
         "steps": {name: asdict(steps) for name, steps in STEPS.items()},
     }

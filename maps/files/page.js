@@ -15,17 +15,21 @@ async function openResult(result) {
   const at = openResults.indexOf(result);
   if (at >= 0) openResults.splice(at, 1);
   openResults.push(result);
-  while (openResults.length > KEPT_PACKS) forgetValues(openResults.shift());
+  for (const each of openResults.slice(0, -KEPT_PACKS)) {
+    if (each === state.result || each === other?.result) continue;
+    openResults.splice(openResults.indexOf(each), 1);
+    forgetValues(each);
+  }
 }
 
 /** Show a result, operator and quantity; what does not exist there falls back to the first. */
 async function show({ result = state.result, operator = state.layer?.operator, quantity = state.show } = {}) {
   const mine = ++asked;
-  document.documentElement.dataset.busy = "values";
+  setBusy("values", true);
   const loaded = await Promise.all([loadShapes(result), openResult(result)]).catch(sayTrouble);
   if (!loaded) {
-    delete document.documentElement.dataset.busy;
-    sayChoices();
+    setBusy("values", false);
+    sayChoices(state);
     return;
   }
   const [shapes] = loaded;
@@ -44,8 +48,12 @@ async function show({ result = state.result, operator = state.layer?.operator, q
   sayAll();
   // The heading is filled in first, because its height decides how large the map is.
   map.invalidateSize({ animate: false });
-  if (first || moved) fit(shapes.home);
+  // Areas of another kind, such as cells, are shown where the reader looks, unless they are elsewhere.
+  const [west, south, east, north] = shapes.home;
+  if (first || (moved && !map.getBounds().intersects([[south, west], [north, east]]))) fit(shapes.home);
   areas.draw(shapes, state.classified);
+  setBusy("values", false);
+  if (other) refreshOther();
 }
 
 function fit([west, south, east, north]) {
@@ -56,12 +64,13 @@ function sayAll() {
   sayPage();
   sayPlace();
   sayHeading();
-  sayChoices();
-  saySentence();
-  sayLegend();
+  sayChoices(state);
+  saySentence(state, at("sentence"));
+  sayLegend(state, at("legend-unit"), at("legend"));
+  if (other) sayOther();
   if (data.points) sayPoints();
   if (state.area) describe(at("card"), state.layer, state.area, "h2");
-  at("tooltip").hidden = true;
+  hideTips();
   if (at("table-dialog").open) sayTable();
   if (at("about-dialog").open) sayAbout();
   keepPlace();
@@ -73,14 +82,20 @@ function sayHeading() {
   const title = data.title ?? t("Coverage map");
   at("title").textContent = title;
   document.title = title;
-  const parts = [ruleTitle(result)];
-  parts.push(periodOf(result));
-  const { name, vintage, approximate } = result.boundary;
-  if (name) parts.push(t("boundaries: {name}", { name: vintage ? `${name} (${vintage})` : name }));
-  else parts.push(areaUnit(result));
-  at("subtitle").replaceChildren(element("span", parts.join(" · ")));
-  at("approximate").hidden = !approximate;
-  const band = at("simulated-band");
+  at("subtitle").replaceChildren(element("span", [ruleTitle(result), periodOf(result), boundariesOf(result)].join(" · ")));
+  at("approximate").hidden = !result.boundary.approximate;
+  sayBand(at("simulated-band"), result);
+  sayCautions(result);
+}
+
+/** Give the boundaries that a result is over, with their vintage; cells have none. */
+function boundariesOf(result) {
+  const { name, vintage } = result.boundary;
+  if (!name) return areaUnit(result);
+  return t("boundaries: {name}", { name: vintage ? `${name} (${vintage})` : name });
+}
+
+function sayBand(band, result) {
   band.hidden = !result.simulated;
   band.replaceChildren(
     element("strong", t("SIMULATED")),
@@ -90,7 +105,6 @@ function sayHeading() {
       simulated: number(result.simulated),
     }),
   );
-  sayCautions(result);
 }
 
 function periodOf({ period: [start, end], inputs: { first_sample: first, last_sample: last } }) {
@@ -131,36 +145,38 @@ function isAlike(one, other) {
   return one.rule === other.rule && one.area === other.area && one.shapes === other.shapes;
 }
 
-/** Give the result of a rule for the period that is shown, or else its first. */
-function samePeriod(first) {
+/** Give the result of a rule for the period that a map shows, or else its first. */
+function samePeriod(first, { result }) {
   const alike = data.results.filter((each) => isAlike(each, first));
-  return alike.find((each) => periodOf(each) === periodOf(state.result)) ?? first;
+  return alike.find((each) => periodOf(each) === periodOf(result)) ?? first;
 }
 
-function sayChoices() {
-  const kinds = data.results.filter((each, index) => data.results.findIndex((other) => isAlike(other, each)) === index);
-  const kind = kinds.find((each) => isAlike(each, state.result));
-  options(at("result"), kinds.map((each) => [placeOf(each), `${ruleTitle(each)} – ${areaUnit(each)}`]), placeOf(kind));
-  const periods = data.results.filter((each) => isAlike(each, state.result));
-  options(at("period"), periods.map((each) => [placeOf(each), periodOf(each)]), placeOf(state.result));
-  at("period").hidden = at("period-label").hidden = periods.length < 2;
-  options(at("operator"), state.result.layers.map((each) => [each.operator, operatorName(each.operator)]), state.layer.operator);
-  options(at("show"), Object.entries(SHOWN).map(([key, each]) => [key, each.title()]), state.show);
+/** Fill the choices of a map; those of the second one have names that begin with `prefix`. */
+function sayChoices({ result, layer, show }, prefix = "", shown = Object.entries(SHOWN)) {
+  const kinds = data.results.filter((each, index) => data.results.findIndex((one) => isAlike(one, each)) === index);
+  const kind = kinds.find((each) => isAlike(each, result));
+  const titleOf = (each) => `${ruleTitle(each)} – ${areaUnit(each)}`;
+  // The same rule over old and new boundaries: only their vintage tells them apart.
+  const fullTitle = (each) =>
+    kinds.filter((one) => titleOf(one) === titleOf(each)).length < 2 ? titleOf(each) : `${titleOf(each)}, ${boundariesOf(each)}`;
+  options(at(`${prefix}result`), kinds.map((each) => [placeOf(each), fullTitle(each)]), placeOf(kind));
+  const periods = data.results.filter((each) => isAlike(each, result));
+  options(at(`${prefix}period`), periods.map((each) => [placeOf(each), periodOf(each)]), placeOf(result));
+  at(`${prefix}period`).hidden = at(`${prefix}period-label`).hidden = periods.length < 2;
+  options(at(`${prefix}operator`), result.layers.map((each) => [each.operator, operatorName(each.operator)]), layer.operator);
+  options(at(`${prefix}show`), shown.map(([key, each]) => [key, each.title()]), show);
 }
 
 /** Choose an area: outline it, tell about it, and bring it into view where asked. */
 function choose(area, move = false) {
+  if (other) chooseBeside(area);
   state.area = area;
   areas.mark(area);
   keepPlace();
   at("card").hidden = !area;
   if (!area) return;
   describe(at("card"), state.layer, area, "h2");
-  const close = element("button", "×", "dismiss");
-  close.type = "button";
-  close.setAttribute("aria-label", t("Close"));
-  close.addEventListener("click", () => choose(null));
-  at("card").prepend(close);
+  at("card").prepend(closing(() => choose(null)));
   const into = linkInto(area);
   if (into) at("card").append(into);
   at("card").scrollIntoView({ block: "nearest" });
@@ -169,17 +185,28 @@ function choose(area, move = false) {
   map.fitBounds([[south, west], [north, east]], { animate: false, maxZoom: 10, padding: [40, 40] });
 }
 
+function closing(close) {
+  const button = element("button", "×", "dismiss");
+  button.type = "button";
+  button.setAttribute("aria-label", t("Close"));
+  button.addEventListener("click", close);
+  return button;
+}
+
+const boundaryKey = ({ boundary }) => boundary.vintage ?? boundary.id ?? "";
+
+/** Give what a map shows as an address keeps it. */
+function chosenOn({ result, layer, show }) {
+  const { rule, area } = result;
+  return { rule, area, period: periodKey(result), boundary: boundaryKey(result), operator: layer.operator, show };
+}
+
 /** Keep what is chosen in the address, so that a copied link shows the same. */
 function keepPlace() {
   const { lat, lng } = map.getCenter();
-  const { rule, area, boundary } = state.result;
   const place = new URLSearchParams({
-    rule,
-    area,
-    period: periodKey(state.result),
-    boundary: boundary.vintage ?? boundary.id ?? "",
-    operator: state.layer.operator,
-    show: state.show,
+    ...chosenOn(state),
+    ...besides(),
     lang: language,
     at: [lat.toFixed(4), lng.toFixed(4), map.getZoom()].join(","),
   });
@@ -196,7 +223,7 @@ function resultAt(place) {
     result.rule === place.get("rule"),
     result.area === place.get("area"),
     periodKey(result) === place.get("period"),
-    (result.boundary.vintage ?? result.boundary.id ?? "") === place.get("boundary"),
+    boundaryKey(result) === place.get("boundary"),
   ];
   const rank = (result) => agrees(result).reduce((sum, agreed) => 2 * sum + Number(agreed), 0);
   return data.results.reduce((best, each) => (rank(each) > rank(best) ? each : best));
@@ -225,6 +252,7 @@ async function start() {
   const chosen = state.shapes.areas.find(({ code }) => code === place.get("chosen"));
   if (chosen) choose(chosen, !place.has("at"));
   if (data.points) startPoints();
+  await startOther(place);
   areas.onSettled = (grouped) => {
     areas.onSettled = sayGrouping;
     sayGrouping(grouped);
@@ -237,46 +265,78 @@ async function start() {
   areas.settle();
 }
 
+const pointLayers = new Map();
+
 function startPoints() {
-  const layer = new PointLayer(data.points);
   const box = at("points-on");
-  const turn = () => (box.checked ? layer.addTo(map) : layer.remove());
   at("points-box").hidden = !data.points.kind.length;
   box.checked = data.points.shown_at_first;
-  box.addEventListener("change", turn);
-  turn();
+  box.addEventListener("change", turnPoints);
+  turnPoints();
+  map.on("zoomend", sayPoints);
+}
+
+/** Show the points on every map that is open, or on none. */
+function turnPoints() {
+  for (const where of other ? [map, other.map] : [map]) {
+    if (!pointLayers.has(where)) pointLayers.set(where, new PointLayer(data.points));
+    const layer = pointLayers.get(where);
+    if (at("points-on").checked) layer.addTo(where);
+    else layer.remove();
+  }
+  sayPoints();
 }
 
 function tell(event) {
-  const tip = at("tooltip");
-  const found = event.originalEvent.pointerType === "touch" ? null : state.shapes?.at(event.latlng.lat, event.latlng.lng) ?? null;
+  if (other) tellOn(other.map, other, at("other-tooltip"), event);
+  tellOn(map, state, at("tooltip"), event);
+}
+
+/** Tell about the area under the pointer, beside it; on the other map at the same place. */
+function tellOn(where, { shapes, layer }, tip, event) {
+  const found = event.originalEvent.pointerType === "touch" ? null : shapes?.at(event.latlng.lat, event.latlng.lng) ?? null;
   tip.hidden = !found;
   if (!found) return;
-  if (tip.dataset.code !== found.code || !tip.firstChild) describe(tip, state.layer, found, "h2");
+  if (tip.dataset.code !== found.code || !tip.firstChild) describe(tip, layer, found, "h2");
   tip.dataset.code = found.code;
-  const { x, y } = event.containerPoint;
-  const size = map.getSize();
+  const { x, y } = where.latLngToContainerPoint(event.latlng);
+  const size = where.getSize();
+  const { offsetTop } = where.getContainer();
   tip.style.left = `${Math.max(4, x + 16 + tip.offsetWidth > size.x ? x - 16 - tip.offsetWidth : x + 16)}px`;
-  tip.style.top = `${Math.max(4, Math.min(y + 16, size.y - tip.offsetHeight - 4))}px`;
+  tip.style.top = `${offsetTop + Math.max(4, Math.min(y + 16, size.y - tip.offsetHeight - 4))}px`;
 }
 
 // Leaflet gives the map the focus on a click too; only keys need its ring and cross-hair.
 document.addEventListener("keydown", () => document.body.classList.add("keys"));
 document.addEventListener("pointerdown", () => document.body.classList.remove("keys"));
-map.on("mousemove", tell);
-map.on("mouseout movestart", () => (at("tooltip").hidden = true));
-map.on("click", (event) => {
-  at("tooltip").hidden = true;
-  choose(state.shapes?.at(event.latlng.lat, event.latlng.lng) ?? null);
-});
-map.on("moveend", () => state.result && keepPlace());
-map.getContainer().addEventListener("keydown", (event) => {
-  if (event.key === "Escape") choose(null);
-  if (event.key !== "Enter") return;
-  const { lat, lng } = map.getCenter();
+/** Hide what is told beside the pointer, and forget it: it may read otherwise next time. */
+function hideTips() {
+  for (const tip of [at("tooltip"), at("other-tooltip")]) {
+    tip.hidden = true;
+    tip.replaceChildren();
+  }
+}
+
+function chooseAt({ lat, lng }) {
+  hideTips();
   choose(state.shapes?.at(lat, lng) ?? null);
-});
-at("result").addEventListener("change", (event) => show({ result: samePeriod(data.results[Number(event.target.value)]) }));
+  if (other) chooseOther(other.shapes.at(lat, lng));
+}
+
+/** Let pointer and keys tell about areas and choose them on a map. */
+function listen(where) {
+  where.on("mousemove", tell);
+  where.on("mouseout movestart", hideTips);
+  where.on("click", (event) => chooseAt(event.latlng));
+  where.getContainer().addEventListener("keydown", (event) => {
+    if (event.key === "Escape") choose(null);
+    if (event.key === "Enter") chooseAt(where.getCenter());
+  });
+}
+
+listen(map);
+map.on("moveend", () => state.result && keepPlace());
+at("result").addEventListener("change", (event) => show({ result: samePeriod(data.results[Number(event.target.value)], state) }));
 at("period").addEventListener("change", (event) => show({ result: data.results[Number(event.target.value)] }));
 at("operator").addEventListener("change", (event) => show({ operator: event.target.value }));
 at("show").addEventListener("change", (event) => show({ quantity: event.target.value }));
@@ -300,10 +360,12 @@ at("home").addEventListener("click", () => fit(state.shapes.home));
 at("whole").addEventListener("click", () => fit(state.shapes.whole));
 // Paper is narrower than most windows: the map is scaled as it stands, so nothing is cut off.
 window.addEventListener("beforeprint", () => {
-  const { clientWidth: width, clientHeight: height, style } = at("map-box");
-  style.setProperty("--width", `${width}px`);
-  style.setProperty("--height", `${height}px`);
-  style.setProperty("--scale", String(Math.min(1, PAPER_PX / width)));
+  const room = other ? PAPER_PX / 2 - 8 : PAPER_PX;
+  for (const { clientWidth: width, clientHeight: height, style } of [at("map-box"), at("other-box")]) {
+    style.setProperty("--width", `${width}px`);
+    style.setProperty("--height", `${height}px`);
+    style.setProperty("--scale", String(Math.min(1, room / Math.max(1, width))));
+  }
 });
 at("save-picture").addEventListener("click", savePicture);
 at("print").addEventListener("click", () => window.print());

@@ -20,7 +20,7 @@ function factsOf(layer, area) {
     facts.push([t("Share of places that pass"), percent(value("share"))]);
     if (value("share_low") !== null) {
       facts.push([
-        t("{confidence} interval", { confidence: percent(state.result.confidence, 0) }),
+        t("{confidence} interval", { confidence: percent(layer.result.confidence, 0) }),
         `${percent(value("share_low"))} – ${percent(value("share_high"))}`,
       ]);
     }
@@ -49,7 +49,7 @@ function factsOf(layer, area) {
     }
   }
   if (value("best") !== null) {
-    facts.push([t("Best operator"), state.result.layers[value("best")].operator]);
+    facts.push([t("Best operator"), layer.result.layers[value("best")].operator]);
   }
   if (value("simulated")) {
     facts.push([t("Simulated samples"), t("{n} of {total}", { n: number(value("simulated")), total: number(value("samples")) })]);
@@ -85,11 +85,10 @@ function verdictCounts(layer, shapes) {
 }
 
 /** Say in one sentence what the layer comes to. */
-function saySentence() {
-  const { result, layer, shapes } = state;
+function saySentence({ result, layer, shapes }, paragraph) {
   const counts = verdictCounts(layer, shapes);
   const total = shapes.areas.length;
-  document.getElementById("sentence").textContent = t(
+  paragraph.textContent = t(
     "Of {total} {unit}, {covered} are shown to be covered and {not_covered} not to be; {unproven} are unproven and {no_data} have no data. So between {covered} and {most} are covered.",
     {
       total: number(total),
@@ -104,22 +103,20 @@ function saySentence() {
 }
 
 /** Give the legend's rows: colour, hatching, label, number of areas. */
-function legendRows() {
-  const { shown } = state;
-  const { counts, hatched } = state.classified;
+function legendRows({ shown, classified: { counts, hatched } }) {
   const rows = shown.classes().map((each, index) => [each.color, each.hatch, each.label, counts[index]]);
   if (shown.unproven) rows.push(["#ffffff", "#2b2b2b", t("hatched: unproven (among the above)"), hatched]);
   return rows;
 }
 
 /** Fill the legend with the classes, and how many areas each has. */
-function sayLegend() {
-  document.getElementById("legend-unit").textContent = t("{shown}; number of {unit}", {
-    shown: state.shown.title(),
-    unit: areaUnit(state.result),
+function sayLegend(pane, unit, list) {
+  unit.textContent = t("{shown}; number of {unit}", {
+    shown: pane.shown.title(),
+    unit: areaUnit(pane.result),
   });
-  document.getElementById("legend").replaceChildren(
-    ...legendRows().map(([color, hatch, label, count]) => {
+  list.replaceChildren(
+    ...legendRows(pane).map(([color, hatch, label, count]) => {
       const item = element("li");
       item.append(swatch(color, hatch), element("span", label), element("b", number(count)));
       return item;
@@ -194,10 +191,16 @@ const COLUMNS = [
 ];
 const order = { column: "share", down: false };
 
+/** Give the table's columns; beside a second map over the same areas, its verdicts too. */
+function columnsNow() {
+  if (!other?.layer || !sameAreas()) return COLUMNS;
+  return [...COLUMNS, ["other", () => t("Verdict in B"), (_, area) => valueOf(other.layer, "verdict", area)]];
+}
+
 /** Sort areas by a column; those without a value come last either way. */
 function sortedAreas() {
   const { layer, shapes } = state;
-  const [, , of] = COLUMNS.find(([key]) => key === order.column);
+  const [, , of] = columnsNow().find(([key]) => key === order.column) ?? COLUMNS[0];
   const compare = new Intl.Collator(LOCALES[language]).compare;
   const rows = shapes.areas.map((area) => [of(layer, area), area]);
   rows.sort(([a, first], [b, second]) => {
@@ -212,7 +215,8 @@ function sortedAreas() {
 function sayTable() {
   const { layer, shapes } = state;
   const head = element("tr");
-  for (const [key, label] of COLUMNS) {
+  const columns = columnsNow();
+  for (const [key, label] of columns) {
     const cell = element("th");
     cell.scope = "col";
     const chosen = order.column === key;
@@ -251,6 +255,7 @@ function sayTable() {
         element("td", number(valueOf(layer, "trials", area)), "number"),
         element("td", number(valueOf(layer, "places", area)), "number"),
       );
+      if (columns.length > COLUMNS.length) row.append(element("td", t(verdictOf(other.layer, area).label)));
       return row;
     }),
   );

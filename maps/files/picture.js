@@ -4,14 +4,14 @@
 const PICTURE_FONT = 'system-ui, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif';
 const PICTURE_EDGE = 16;
 
-/** Give the map, with what belongs to it, as a canvas. */
-function picture(container) {
+/** Give a map, with what belongs to it, as a canvas. */
+function picture(container, pane) {
   const frame = container.getBoundingClientRect();
   const ratio = Math.max(1, window.devicePixelRatio || 1);
   const made = element("canvas");
   const pen = made.getContext("2d");
-  const lines = pictureLines(pen, frame.width - 2 * PICTURE_EDGE);
-  const { rows, columns, wide } = pictureLegend(pen, frame.width - 2 * PICTURE_EDGE);
+  const lines = pictureLines(pen, frame.width - 2 * PICTURE_EDGE, pane);
+  const { rows, columns, wide } = pictureLegend(pen, frame.width - 2 * PICTURE_EDGE, pane);
   const head = lines.reduce((sum, line) => sum + line.high, PICTURE_EDGE);
   const foot = Math.ceil(rows.length / columns) * 24 + 2 * PICTURE_EDGE;
   made.width = Math.round(frame.width * ratio);
@@ -53,7 +53,7 @@ function picture(container) {
   return made;
 }
 
-function pictureLines(pen, width) {
+function pictureLines(pen, width, { result, layer, shown }) {
   const plain = { color: "#1b1f23", back: null };
   const lines = [];
   const add = (text, font, high, look = plain) => {
@@ -62,19 +62,21 @@ function pictureLines(pen, width) {
     for (const part of wrapped(pen, text, width)) lines.push({ text: part, font, high, ...look });
   };
   add(at("title").textContent, `700 20px ${PICTURE_FONT}`, 27);
-  add(at("subtitle").textContent, `14px ${PICTURE_FONT}`, 20);
-  add([operatorName(state.layer.operator), state.shown.title()].join(" · "), `14px ${PICTURE_FONT}`, 20);
+  add([ruleTitle(result), periodOf(result), boundariesOf(result)].join(" · "), `14px ${PICTURE_FONT}`, 20);
+  add([operatorName(layer.operator), shown.title()].join(" · "), `14px ${PICTURE_FONT}`, 20);
   for (const id of ["approximate", "indication", "unverified"]) {
     if (!at(id).hidden) add(at(id).textContent, `700 14px ${PICTURE_FONT}`, 20);
   }
-  if (!at("simulated-band").hidden) {
-    add(at("simulated-band").textContent, `700 15px ${PICTURE_FONT}`, 26, { color: "#ffffff", back: "#b5179e" });
+  if (result.simulated) {
+    const band = element("p");
+    sayBand(band, result);
+    add(band.textContent, `700 15px ${PICTURE_FONT}`, 26, { color: "#ffffff", back: "#b5179e" });
   }
   return lines;
 }
 
-function pictureLegend(pen, width) {
-  const rows = legendRows().map(([color, hatch, label, count]) => ({ color, hatch, text: `${label}: ${number(count)}` }));
+function pictureLegend(pen, width, pane) {
+  const rows = legendRows(pane).map(([color, hatch, label, count]) => ({ color, hatch, text: `${label}: ${number(count)}` }));
   pen.font = `14px ${PICTURE_FONT}`;
   const wide = Math.max(...rows.map(({ text }) => pen.measureText(text).width)) + 60;
   return { rows, wide, columns: Math.max(1, Math.floor(width / wide)) };
@@ -91,9 +93,24 @@ function wrapped(pen, text, width) {
   return lines.filter(Boolean).slice(0, 4);
 }
 
-/** Save the map as a PNG file. */
+/** Give two pictures beside each other. */
+function beside(left, right) {
+  const made = element("canvas");
+  made.width = left.width + right.width;
+  made.height = Math.max(left.height, right.height);
+  const pen = made.getContext("2d");
+  pen.fillStyle = "#ffffff";
+  pen.fillRect(0, 0, made.width, made.height);
+  pen.drawImage(left, 0, 0);
+  pen.drawImage(right, left.width, 0);
+  return made;
+}
+
+/** Save what is seen, one map or two, as a PNG file. */
 function savePicture() {
-  picture(map.getContainer()).toBlob((blob) => {
+  const first = picture(map.getContainer(), state);
+  const seen = other ? beside(first, picture(other.map.getContainer(), other)) : first;
+  seen.toBlob((blob) => {
     const link = element("a");
     link.href = URL.createObjectURL(blob);
     link.download = "phusong.png";

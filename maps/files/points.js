@@ -49,6 +49,11 @@ const PointLayer = L.GridLayer.extend({
     tile.height = height * ratio;
     const pen = tile.getContext("2d");
     pen.scale(ratio, ratio);
+    const squares = heatAt(this, coords.z);
+    if (squares) {
+      paintHeat(pen, squares, coords, this.getTileSize());
+      return tile;
+    }
     const margin = 8;
     // Measured points last, so that no simulated one hides them.
     for (const simulated of [true, false]) {
@@ -88,6 +93,12 @@ function sayPoints() {
   ];
   const list = document.getElementById("points-legend");
   list.replaceChildren();
+  const layer = pointLayers.get(map);
+  const squares = layer?._map ? heatAt(layer, layer._tileZoom) : null;
+  if (squares) {
+    sayHeat(squares, list);
+    return;
+  }
   for (const kind of [1, 0, 3, 2]) {
     if (!counts[kind]) continue;
     const mark = element("canvas", null, "swatch");

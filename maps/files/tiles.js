@@ -26,8 +26,9 @@ const AreaTiles = L.GridLayer.extend({
 
 /** What is drawn on one map: the classes of one layer, over the shapes of its result. */
 class AreaLayer {
-  constructor(map) {
+  constructor(map, said = ["areasDrawn", "drawnAs"]) {
     this.map = map;
+    this.said = said;
     this.jobs = [];
     this.running = false;
     this.tiles = new AreaTiles(this).addTo(map);
@@ -54,7 +55,8 @@ class AreaLayer {
     for (const { el: tile, coords } of Object.values(this.tiles._tiles)) {
       if (!this.jobs.some((job) => job.tile === tile)) this.later({ tile, coords, ratio: tile.width / this.tiles.getTileSize().x });
     }
-    this.settle();
+    if (this.jobs.length) this.begin();
+    else this.settle();
   }
 
   /** Give how much the browser stretches tiles, which are painted for whole zooms. */
@@ -71,7 +73,11 @@ class AreaLayer {
 
   later(job) {
     this.jobs.push(job);
-    document.documentElement.dataset.busy = "tiles";
+    this.begin();
+  }
+
+  begin() {
+    setBusy(this, true);
     if (this.running) return;
     this.running = true;
     nextTurn(() => this.work());
@@ -100,9 +106,10 @@ class AreaLayer {
       const rings = made.rings[each + 1] - made.rings[each];
       if (rings > 0) drawn += groups ? made.members[each].length : 1;
     }
-    dataset.areasDrawn = String(drawn);
-    dataset.drawnAs = groups ? "groups" : "areas";
-    delete dataset.busy;
+    const [count, kind] = this.said;
+    dataset[count] = String(drawn);
+    dataset[kind] = groups ? "groups" : "areas";
+    setBusy(this, false);
     this.onSettled?.(groups);
   }
 
@@ -246,6 +253,16 @@ class AreaLayer {
       L.polygon(area.rings, { renderer: this.renderer, interactive: false, fill: false, color, weight });
     this.outline = area ? L.featureGroup([line("#ffffff", 4.5), line("#111111", 2)]).addTo(this.map) : null;
   }
+}
+
+const busyWith = new Set();
+
+/** Say that something is unpacked or painted, or no longer. */
+function setBusy(what, busy) {
+  if (busy) busyWith.add(what);
+  else busyWith.delete(what);
+  if (busyWith.size) document.documentElement.dataset.busy = "";
+  else delete document.documentElement.dataset.busy;
 }
 
 /** Give how wide the borders of areas of a width in pixels are drawn; none where they are tiny. */

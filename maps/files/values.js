@@ -21,6 +21,7 @@ function layerOf(result, operator) {
 function readied(result, layer) {
   if (layer.columns) return layer;
   layer.columns = new Map();
+  layer.result = result;
   layer.steps = { share: result.share_steps, median: result.median_steps };
   layer.z = result.z;
   const prefix = `${result.layers.indexOf(layer)}.`;

@@ -24,6 +24,9 @@ STATES: dict[str, tuple[int, int, str, str]] = {
     "phone": (360, 740, "light", "choose(state.shapes.areas[0])"),
     "phone, dark": (360, 740, "dark", ""),
     "twice as large": (640, 400, "light", "search('dong')"),
+    "two maps": (1280, 800, "light", "openOther().then(() => choose(state.shapes.areas[2]))"),
+    "two maps, dark": (1280, 800, "dark", "openOther()"),
+    "two maps, phone": (360, 740, "light", "openOther()"),
     "Vietnamese": (1280, 800, "light", "document.getElementById('language').click()"),
 }
 

@@ -212,7 +212,7 @@ def test_the_tab_key_reaches_every_control_in_order(opened: Any) -> None:
         opened.page.keyboard.press("Tab")
         reached.append(opened.run("() => document.activeElement.id"))
     wanted = ["", "language", "open-about", "map_phusong", "zoom-in", "zoom-out", "home", "whole"]
-    wanted += ["result", "operator", "show", "search"]
+    wanted += ["result", "operator", "show", "compare", "search"]
     assert reached[: len(wanted)] == wanted
     assert "open-table" in reached
 

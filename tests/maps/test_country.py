@@ -70,6 +70,55 @@ def test_every_commune_of_vietnam_is_drawn_within_a_few_megabytes(
     opened.screenshot("map-vietnam")
 
 
+OLD_COMMUNES = "vn-communes-2009/vn2009_communes.geojson"
+
+
+@pytest.mark.browser
+def test_vietnams_communes_of_2009_and_2025_stand_beside_each_other(
+    open_page: Any,
+    make_area: Callable[..., AreaSummary],
+    make_result: Callable[..., Result],
+    shared: Callable[[str], Path],
+) -> None:
+    verdicts = list(Verdict)
+    drawn = []
+    for path, vintage, fields in (
+        (COMMUNES, "2025", {"commune": "name", "province": "parent_name"}),
+        (OLD_COMMUNES, "2009", {"commune_vn": "name", "province_vn": "parent_name"}),
+    ):
+        frame = geopandas.read_file(shared(path), columns=["commune_id", *fields])
+        frame = frame.rename(columns={"commune_id": "code", **fields})
+        frame = frame[~frame["code"].duplicated()]
+        result = make_result(
+            *(
+                make_area(code, verdicts[len(str(parent)) % 4], name=str(name))
+                for code, name, parent in zip(
+                    frame["code"], frame["name"], frame["parent_name"], strict=True
+                )
+            ),
+            boundary_id=f"vn-{vintage}",
+            boundary_name="Communes",
+            boundary_vintage=vintage,
+        )
+        drawn.append(DrawnResult(result=result, geometry=frame))
+    opened = open_page(render_page(drawn))
+    opened.page.click("#compare")
+    areas = [opened.data("areasDrawn"), opened.data("otherAreasDrawn")]
+    assert areas == [str(len(one.geometry)) for one in drawn]
+    opened.page.fill("#search", "ba dinh")
+    opened.page.press("#search", "Enter")
+    assert opened.page.locator("#other-card h3").is_visible(), "what lay there in 2009"
+    first, second = opened.run("() => [map, other.map].map((one) => one.getCenter().toString())")
+    assert first == second
+    opened.screenshot("compare-vietnam")
+    opened.page.emulate_media(color_scheme="dark")
+    opened.page.set_viewport_size({"width": 360, "height": 740})
+    opened.run("() => { choose(null); fit(state.shapes.home); }")
+    opened.settle()
+    opened.screenshot("compare-vietnam-phone-dark")
+    assert (opened.console, opened.requests) == ([], [])
+
+
 REAL = {
     "fr": (
         "fr-communes/fr_communes_2018.parquet",

@@ -210,13 +210,13 @@ def test_the_picture_has_the_map_its_title_and_the_word_simulated(
     assert caught.value.suggested_filename == "phusong.png"
     assert content.startswith(b"\x89PNG")
     lines = opened.run(
-        "() => pictureLines(document.createElement('canvas').getContext('2d'), 800)"
+        "() => pictureLines(document.createElement('canvas').getContext('2d'), 800, state)"
         ".map(({ text }) => text)"
     )
     assert any("SIMULATED" in line for line in lines)
     colors = opened.run(
         """() => {
-          const made = picture(map.getContainer());
+          const made = picture(map.getContainer(), state);
           const { data } = made.getContext("2d").getImageData(0, 0, made.width, made.height);
           const seen = new Set();
           for (let i = 0; i < data.length; i += 4) seen.add(data.slice(i, i + 3).join());

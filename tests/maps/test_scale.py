@@ -7,7 +7,7 @@ import pytest
 
 from phusong.coverage.summary import Verdict
 from phusong.data.sample import NrEvidence
-from phusong.maps.scale import NO_DATA, NR_EVIDENCE, STEPS, VERDICTS
+from phusong.maps.scale import CHANGES, NO_DATA, NR_EVIDENCE, STEPS, VERDICTS
 
 # Machado, Oliveira and Fernandes 2009, severity 1.0, on linear RGB.
 BLINDNESS = {
@@ -62,6 +62,18 @@ def test_verdicts_stay_apart_for_every_kind_of_vision(seen_by: str) -> None:
     plain = [fill.color for fill in VERDICTS if fill.hatch is None]
     for one, other in itertools.combinations(plain, 2):
         assert numpy.linalg.norm(lab(one, seen_by) - lab(other, seen_by)) > 25
+
+
+@pytest.mark.parametrize("seen_by", BLINDNESS)
+def test_changes_of_verdict_stay_apart_for_every_kind_of_vision(seen_by: str) -> None:
+    plain = [fill.color for fill in CHANGES if fill.hatch is None]
+    for one, other in itertools.combinations(plain, 2):
+        assert numpy.linalg.norm(lab(one, seen_by) - lab(other, seen_by)) > 15
+
+
+def test_better_and_worse_stay_apart_on_a_grey_printer() -> None:
+    color = {fill.key: fill.color for fill in CHANGES}
+    assert lab(color["worse"])[0] - lab(color["better"])[0] > 15
 
 
 def test_covered_and_not_covered_stay_apart_on_a_grey_printer() -> None:
