@@ -44,9 +44,13 @@ async function show({ result = state.result, operator = state.layer?.operator, q
   sayAll();
   // The heading is filled in first, because its height decides how large the map is.
   map.invalidateSize({ animate: false });
-  if (first || moved) fit(shapes.home);
+  if (first) startInsets();
+  if (first || moved) fit(homeOf(shapes));
   areas.draw(shapes, state.classified);
+  drawInsets(shapes, state.classified);
 }
+
+const homeOf = (shapes) => data.home ?? shapes.home;
 
 function fit([west, south, east, north]) {
   map.fitBounds([[south, west], [north, east]], { animate: false, padding: [8, 8] });
@@ -75,8 +79,8 @@ function sayHeading() {
   document.title = title;
   const parts = [ruleTitle(result)];
   parts.push(periodOf(result));
-  const { name, vintage, approximate } = result.boundary;
-  if (name) parts.push(t("boundaries: {name}", { name: vintage ? `${name} (${vintage})` : name }));
+  const { name, approximate } = result.boundary;
+  if (name) parts.push(t("boundaries: {name}", { name: boundaryName(result) }));
   else parts.push(areaUnit(result));
   at("subtitle").replaceChildren(element("span", parts.join(" · ")));
   at("approximate").hidden = !approximate;
@@ -91,14 +95,6 @@ function sayHeading() {
     }),
   );
   sayCautions(result);
-}
-
-function periodOf({ period: [start, end], inputs: { first_sample: first, last_sample: last } }) {
-  if (start && end) return t("{start} to {end} (UTC)", { start: day(start), end: lastDay(end) });
-  if (start) return t("from {start} (UTC)", { start: day(start) });
-  if (end) return t("until {end} (UTC)", { end: lastDay(end) });
-  if (first && last) return t("all dates: {start} to {end} (UTC)", { start: day(String(first)), end: day(String(last)) });
-  return t("all dates");
 }
 
 function sayCautions(result) {
@@ -296,7 +292,7 @@ at("language").addEventListener("click", () => {
 });
 at("zoom-in").addEventListener("click", () => map.zoomIn());
 at("zoom-out").addEventListener("click", () => map.zoomOut());
-at("home").addEventListener("click", () => fit(state.shapes.home));
+at("home").addEventListener("click", () => fit(homeOf(state.shapes)));
 at("whole").addEventListener("click", () => fit(state.shapes.whole));
 // Paper is narrower than most windows: the map is scaled as it stands, so nothing is cut off.
 window.addEventListener("beforeprint", () => {

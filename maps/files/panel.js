@@ -118,6 +118,9 @@ function sayLegend() {
     shown: state.shown.title(),
     unit: areaUnit(state.result),
   });
+  const boundaries = boundaryName(state.result);
+  document.getElementById("legend-boundaries").hidden = !boundaries;
+  document.getElementById("legend-boundaries").textContent = t("boundaries: {name}", { name: boundaries });
   document.getElementById("legend").replaceChildren(
     ...legendRows().map(([color, hatch, label, count]) => {
       const item = element("li");

@@ -8,8 +8,8 @@ const PATH_AREAS = 20; // longer paths take far longer to fill
 const scaleOf = (zoom) => (TILE_PX * 2 ** zoom) / WORLD;
 
 const AreaTiles = L.GridLayer.extend({
-  initialize(owner) {
-    L.GridLayer.prototype.initialize.call(this, { tileSize: 512, updateWhenZooming: false, keepBuffer: 1 });
+  initialize(owner, options) {
+    L.GridLayer.prototype.initialize.call(this, { tileSize: 512, updateWhenZooming: false, keepBuffer: 1, ...options });
     this.owner = owner;
   },
 
@@ -24,16 +24,28 @@ const AreaTiles = L.GridLayer.extend({
   },
 });
 
-/** What is drawn on one map: the classes of one layer, over the shapes of its result. */
+/**
+ * What is drawn on one map: the classes of one layer, over the shapes of its result. What it is
+ * doing is said in `says`; `options` are those of its tiles.
+ */
 class AreaLayer {
-  constructor(map) {
+  constructor(map, { says = doing, ...options } = {}) {
     this.map = map;
+    this.says = says;
     this.jobs = [];
     this.running = false;
-    this.tiles = new AreaTiles(this).addTo(map);
+    this.tiles = new AreaTiles(this, options).addTo(map);
     this.renderer = L.canvas({ padding: 0.3 });
     this.outline = null;
-    map.on("zoomend", () => this.rescale());
+    map.on("zoomend", this.rescale, this);
+  }
+
+  /** Take everything off the map again. */
+  remove() {
+    this.map.off("zoomend", this.rescale, this);
+    this.mark(null);
+    this.jobs = [];
+    this.tiles.remove();
   }
 
   /** Draw the shapes of a result in the classes of what is shown. */
@@ -54,6 +66,8 @@ class AreaLayer {
     for (const { el: tile, coords } of Object.values(this.tiles._tiles)) {
       if (!this.jobs.some((job) => job.tile === tile)) this.later({ tile, coords, ratio: tile.width / this.tiles.getTileSize().x });
     }
+    // Tiles that were asked for before there was anything to draw still wait.
+    this.begin();
     this.settle();
   }
 
@@ -71,8 +85,13 @@ class AreaLayer {
 
   later(job) {
     this.jobs.push(job);
-    document.documentElement.dataset.busy = "tiles";
-    if (this.running) return;
+    this.says.busy = "tiles";
+    this.begin();
+  }
+
+  /** Begin to paint, where something waits. */
+  begin() {
+    if (this.running || !this.jobs.length) return;
     this.running = true;
     nextTurn(() => this.work());
   }
@@ -93,7 +112,7 @@ class AreaLayer {
   /** Say what is drawn, when nothing waits any more. */
   settle() {
     if (!this.shapes || this.running) return;
-    const { dataset } = document.documentElement;
+    const dataset = this.says;
     const { made, groups } = this.plan(this.tiles._tileZoom ?? this.map.getZoom());
     let drawn = 0;
     for (let each = 0; each < made.count; each++) {
