@@ -11,7 +11,9 @@ seconds of the whole process tree up to then, memory of the renderer (PSS), the 
 page's thread while loading, and while panning, zooming and switching afterwards.
 
 ``python benchmarks/maps.py [1000 10000 90000] [--full]``: 1,000 and 10,000 where nothing is named;
-folium draws 90,000 with --full only, which takes minutes and gigabytes.
+folium draws 90,000 with --full only, which takes minutes and gigabytes. With ``--site`` it is the
+first page of a site that is measured: provinces, and a page of communes for each, joined from as
+many villages.
 """
 
 import argparse
@@ -97,7 +99,7 @@ def crook(one: Any, other: Any, random: Any) -> Any:
     return line
 
 
-def results(frame: Any) -> list[Any]:
+def results(frame: Any, area: str = "village") -> list[Any]:
     """Give one result a rule and quarter; their rows repeat from one quarter to the next."""
     import random
 
@@ -121,7 +123,7 @@ def results(frame: Any) -> list[Any]:
                     best_operator=best.operator,
                 )
             )
-        areas = tuple(rows)
+        judged = tuple(rows)
         for quarter in range(QUARTERS):
             start, end = (
                 datetime(2025 + at // 4, at % 4 * 3 + 1, 1, tzinfo=UTC)
@@ -133,14 +135,14 @@ def results(frame: Any) -> list[Any]:
                 rule_title_vi=rule,
                 required_share=0.95,
                 confidence=0.95,
-                area="village",
+                area=area,
                 boundary_id="seeded",
                 boundary_name="Seeded villages",
                 period_start=start,
                 period_end=end,
                 software="benchmark",
                 computed_at=end,
-                areas=areas,
+                areas=judged,
             )
             drawn.append(DrawnResult(result=result, geometry=frame))
     return drawn
@@ -179,8 +181,63 @@ def summary(code: str, name: str, operator: str) -> Any:
     )
 
 
+def levels(frame: Any) -> tuple[Any, Any]:
+    """Join villages to communes and communes to provinces, about a hundred and thirty each."""
+    import geopandas
+    import shapely
+
+    def joined(inner: Any, named: Any) -> Any:
+        parts: dict[str, list[Any]] = {}
+        for parent, shape in zip(inner["parent_name"], inner.geometry, strict=True):
+            parts.setdefault(parent, []).append(shape)
+        return geopandas.GeoDataFrame(
+            {
+                "code": list(parts),
+                "name": list(parts),
+                "parent_code": list(map(named, parts)),
+                "parent_name": list(map(named, parts)),
+            },
+            geometry=[
+                shapely.union_all(shapely.make_valid(shapes), grid_size=1e-6)
+                for shapes in parts.values()
+            ],
+            crs="EPSG:4326",
+        )
+
+    def province(commune: str) -> str:
+        x, y = map(int, commune.split()[1].split("-"))
+        return f"Province {x // 12}-{y // 12}"
+
+    communes = joined(frame, province)
+    return joined(communes, lambda name: None), communes
+
+
+def build_site(count: int, target: Path) -> None:
+    """Write a site of provinces and communes and say what it took."""
+    from phusong.maps.site import write_site
+
+    provinces, communes = levels(villages(count))
+    drawn = results(provinces, "province") + results(communes, "commune")
+    before = time.process_time()
+    written = write_site(target, drawn, {})
+    print(
+        json.dumps(
+            {
+                "first page MB": written.first_page_bytes / 1e6,
+                "MB": written.size_bytes / 1e6,
+                "pages": written.pages,
+                "build CPU s": time.process_time() - before,
+                "build peak GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+            }
+        )
+    )
+
+
 def build(kind: str, count: int, target: Path) -> None:
     """Write one page and say what it took; runs in a process of its own."""
+    if kind == "site":
+        build_site(count, target)
+        return
     frame = villages(count)
     if kind == "phusong":
         from phusong.maps.page import render_page
@@ -384,25 +441,31 @@ def main() -> None:
     parser.add_argument("counts", nargs="*", type=int, default=[1_000, 10_000])
     parser.add_argument("--full", action="store_true", help="folium with 90,000 too: minutes")
     parser.add_argument("--build", nargs=2, metavar=("KIND", "FILE"), help=argparse.SUPPRESS)
+    parser.add_argument("--site", action="store_true", help="a site's first page instead")
     chosen = parser.parse_args()
     if chosen.build:
         build(chosen.build[0], chosen.counts[0], Path(chosen.build[1]))
         return
     with tempfile.TemporaryDirectory() as folder:
         for count in chosen.counts:
-            kinds = ["phusong"] + (["folium"] if count <= 10_000 or chosen.full else [])
+            kinds = (
+                ["site"]
+                if chosen.site
+                else ["phusong"] + (["folium"] if count <= 10_000 or chosen.full else [])
+            )
             rows: dict[str, dict[str, list[float]]] = {}
             for kind in kinds:
-                page = Path(folder) / f"{kind}.html"
+                page = Path(folder) / f"{kind}{'' if kind == 'site' else '.html'}"
                 command = [sys.executable, __file__, str(count), "--build", kind, str(page)]
                 said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
                 rows[kind] = {name: [value] for name, value in json.loads(said).items()}
             for _ in range(1 if chosen.full and count > 10_000 else ROUNDS):
                 for kind in kinds:
-                    for name, value in opened(Path(folder) / f"{kind}.html").items():
+                    file = "site/index.html" if kind == "site" else f"{kind}.html"
+                    for name, value in opened(Path(folder) / file).items():
                         rows[kind].setdefault(name, []).append(value)
             print(f"{count:,} villages" + "".join(f"{kind:>12}" for kind in kinds))
-            for name in rows["phusong"]:
+            for name in rows[kinds[0]]:
                 cells = [
                     f"{statistics.median(rows[kind][name]):12,.2f}" if name in rows[kind] else ""
                     for kind in kinds

@@ -64,6 +64,14 @@ def map_group() -> None:
     type=click.Path(path_type=Path),
     help="Take leaflet.js and leaflet.css from this folder.",
 )
+@click.option("--home", metavar="W,S,E,N", help="Open the map at this extent, in degrees.")
+@click.option(
+    "--inset",
+    "insets",
+    metavar="NAME:W,S,E,N",
+    multiple=True,
+    help="Draw this far part small beside the map, as a way there (again for more).",
+)
 @json_option
 @pass_session
 def build(
@@ -74,6 +82,8 @@ def build(
     title: str | None,
     most: int,
     leaflet: Path | None,
+    home: str | None,
+    insets: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """
@@ -85,10 +95,16 @@ def build(
     """
     from ..data.sample_points import sample_points
     from .page import PageOptions, render_page, write_page
+    from .views import read_extent, read_insets
 
     if (out is None) == (site is None):
         raise click.UsageError(say("Name one file to write, or a folder with --site."))
-    options = PageOptions(title=title, leaflet_folder=leaflet)
+    options = PageOptions(
+        title=title,
+        leaflet_folder=leaflet,
+        home=read_extent(home) if home else None,
+        insets=read_insets(insets),
+    )
     with session.store(create=False) as store:
         drawn = load_drawn(store, numbers)
         points = sample_points(store, most=most) if most else None

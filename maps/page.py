@@ -20,7 +20,7 @@ import os
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from html.parser import HTMLParser
 from importlib import metadata, resources
@@ -32,9 +32,11 @@ from ..data.words import LANGUAGES, language, translate
 from .assets import read_leaflet
 from .columns import DrawnResult, Points
 from .layers import page_data
+from .views import Extent, Inset
 
 MAP_NAME = "map_phusong"
 SCRIPTS = (
+    "data.js",
     "words.js",
     "packs.js",
     "predict.js",
@@ -47,6 +49,7 @@ SCRIPTS = (
     "picture.js",
     "site.js",
     "compare.js",
+    "insets.js",
     "page.js",
 )
 MAX_TITLE_CHARS = 300
@@ -66,10 +69,17 @@ _ESCAPES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageOptions:
-    """How a page is made; `title` is the reader's own, `leaflet_folder` replaces the package."""
+    """
+    How a page is made.
+
+    `title` is the reader's own, `leaflet_folder` replaces the package, `home` is the extent that
+    the map opens at in place of the bulk of its areas, `insets` are drawn beside it.
+    """
 
     title: str | None = None
     leaflet_folder: Path | None = None
+    home: Extent | None = None
+    insets: tuple[Inset, ...] = ()
 
 
 def render_page(
@@ -120,8 +130,8 @@ def page_code(options: PageOptions) -> Code:
     leaflet = read_leaflet(options.leaflet_folder)
     frame = folium_frame()
     return Code(
-        scripts=(leaflet.script, *frame.scripts, *map(_file, SCRIPTS)),
-        styles=(leaflet.style, *frame.styles, _file("page.css"), _file("compare.css")),
+        scripts=(leaflet.script, *frame.scripts, *map(read_file, SCRIPTS)),
+        styles=(leaflet.style, *frame.styles, read_file("page.css"), read_file("compare.css")),
     )
 
 
@@ -130,7 +140,7 @@ def shared_data(pages: Sequence[Mapping[str, Any]], options: PageOptions) -> dic
     leaflet = read_leaflet(options.leaflet_folder)
     said = sorted({text for data in pages for text in data["said"]})
     return {
-        "words": {to: _catalogue(to, said) for to in LANGUAGES if to != "en"},
+        "words": {to: catalogue(to, said) for to in LANGUAGES if to != "en"},
         "leaflet": {"version": leaflet.version, "licence": leaflet.licence},
         **{name: pages[0][name] for name in _SHARED},
     }
@@ -140,7 +150,8 @@ def own_data(data: Mapping[str, Any], options: PageOptions) -> dict[str, Any]:
     """Give what only one page has, of the data that `page_data` gave."""
     title = page_title(options.title)
     own = {name: value for name, value in data.items() if name not in (*_SHARED, "said")}
-    return own | {"title": title, "language": language()}
+    views = {"home": options.home, "insets": [asdict(inset) for inset in options.insets]}
+    return own | {"title": title, "language": language(), **views}
 
 
 def page_title(title: str | None) -> str | None:
@@ -173,7 +184,7 @@ def fill_page(title: str | None, *, policy: str, styles: str, data: str, scripts
         "scripts": scripts,
     }
     # One pass, so that nothing put in is looked at again.
-    return _MARKER.sub(lambda found: parts[found[1]], _file("page.html"))
+    return _MARKER.sub(lambda found: parts[found[1]], read_file("page.html"))
 
 
 def write_page(path: Path, page: str) -> int:
@@ -218,9 +229,9 @@ def _valid(text: str) -> str:
 
 def page_texts() -> set[str]:
     """Give every English text that the page's own files say."""
-    texts = set(_MARKED.findall(_file("page.html")))
+    texts = set(_MARKED.findall(read_file("page.html")))
     for name in SCRIPTS:
-        texts |= {json.loads(f'"{text}"') for text in _SAID.findall(_file(name))}
+        texts |= {json.loads(f'"{text}"') for text in _SAID.findall(read_file(name))}
     return {html.unescape(text) for text in texts}
 
 
@@ -313,11 +324,13 @@ def _closed(text: str, tag: str) -> str:
     return re.sub(rf"</(?={tag})", r"<\\/", text, flags=re.IGNORECASE)
 
 
-def _catalogue(to: str, said: Sequence[str]) -> dict[str, str]:
+def catalogue(to: str, said: Sequence[str]) -> dict[str, str]:
+    """Give the translations of what our own files say, and of some more texts."""
     texts = sorted({*page_texts(), *said})
     return {text: known for text in texts if (known := translate(text, to)) != text}
 
 
 @cache
-def _file(name: str) -> str:
+def read_file(name: str) -> str:
+    """Give a file that belongs to our pages, without what white space is around it."""
     return resources.files(__package__).joinpath("files", name).read_text("utf-8").strip()

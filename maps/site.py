@@ -241,7 +241,10 @@ class _Site:
 
     def _titled(self, section: Section) -> PageOptions:
         title = " – ".join(filter(None, (section.title, self._options.title)))
-        return replace(self._options, title=title or None)
+        if not section.number:
+            return replace(self._options, title=title or None)
+        # A part of the country opens at itself.
+        return replace(self._options, title=title or None, home=None, insets=())
 
     def _put_hashed(self, name: str, kind: str, text: str) -> str:
         """Write a file under a name that changes with its content, so that caches stay true."""

@@ -172,7 +172,7 @@ function secondMap() {
       following = false;
     });
   }
-  secondMap.made = { map: second, areas: new AreaLayer(second, ["otherAreasDrawn", "otherDrawnAs"]) };
+  secondMap.made = { map: second, areas: new AreaLayer(second, { said: ["otherAreasDrawn", "otherDrawnAs"] }) };
   return secondMap.made;
 }
 

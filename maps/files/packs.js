@@ -7,7 +7,7 @@ const decoder = new TextDecoder();
 
 /** Give a pack's bytes; what was opened long ago is closed again. */
 async function openPack(id) {
-  const found = opened.get(id) ?? inflate(document.getElementById(id)?.textContent ?? (await fetchPack(id)));
+  const found = opened.get(id) ?? inflate(packText(id) ?? (await fetchPack(id)));
   opened.delete(id);
   opened.set(id, found);
   if (opened.size > KEPT_PACKS) opened.delete(opened.keys().next().value);

@@ -48,13 +48,17 @@ async function show({ result = state.result, operator = state.layer?.operator, q
   sayAll();
   // The heading is filled in first, because its height decides how large the map is.
   map.invalidateSize({ animate: false });
+  if (first) startInsets();
   // Areas of another kind, such as cells, are shown where the reader looks, unless they are elsewhere.
-  const [west, south, east, north] = shapes.home;
-  if (first || (moved && !map.getBounds().intersects([[south, west], [north, east]]))) fit(shapes.home);
+  const [west, south, east, north] = homeOf(shapes);
+  if (first || (moved && !map.getBounds().intersects([[south, west], [north, east]]))) fit(homeOf(shapes));
   areas.draw(shapes, state.classified);
+  drawInsets(shapes, state.classified);
   setBusy("values", false);
   if (other) refreshOther();
 }
+
+const homeOf = (shapes) => data.home ?? shapes.home;
 
 function fit([west, south, east, north]) {
   map.fitBounds([[south, west], [north, east]], { animate: false, padding: [8, 8] });
@@ -84,15 +88,17 @@ function sayHeading() {
   document.title = title;
   at("subtitle").replaceChildren(element("span", [ruleTitle(result), periodOf(result), boundariesOf(result)].join(" · ")));
   at("approximate").hidden = !result.boundary.approximate;
+  const boundaries = boundaryName(result);
+  at("legend-boundaries").hidden = !boundaries;
+  at("legend-boundaries").textContent = t("boundaries: {name}", { name: boundaries });
   sayBand(at("simulated-band"), result);
   sayCautions(result);
 }
 
 /** Give the boundaries that a result is over, with their vintage; cells have none. */
 function boundariesOf(result) {
-  const { name, vintage } = result.boundary;
-  if (!name) return areaUnit(result);
-  return t("boundaries: {name}", { name: vintage ? `${name} (${vintage})` : name });
+  const name = boundaryName(result);
+  return name ? t("boundaries: {name}", { name }) : areaUnit(result);
 }
 
 function sayBand(band, result) {
@@ -105,14 +111,6 @@ function sayBand(band, result) {
       simulated: number(result.simulated),
     }),
   );
-}
-
-function periodOf({ period: [start, end], inputs: { first_sample: first, last_sample: last } }) {
-  if (start && end) return t("{start} to {end} (UTC)", { start: day(start), end: lastDay(end) });
-  if (start) return t("from {start} (UTC)", { start: day(start) });
-  if (end) return t("until {end} (UTC)", { end: lastDay(end) });
-  if (first && last) return t("all dates: {start} to {end} (UTC)", { start: day(String(first)), end: day(String(last)) });
-  return t("all dates");
 }
 
 function sayCautions(result) {
@@ -356,7 +354,7 @@ at("language").addEventListener("click", () => {
 });
 at("zoom-in").addEventListener("click", () => map.zoomIn());
 at("zoom-out").addEventListener("click", () => map.zoomOut());
-at("home").addEventListener("click", () => fit(state.shapes.home));
+at("home").addEventListener("click", () => fit(homeOf(state.shapes)));
 at("whole").addEventListener("click", () => fit(state.shapes.whole));
 // Paper is narrower than most windows: the map is scaled as it stands, so nothing is cut off.
 window.addEventListener("beforeprint", () => {

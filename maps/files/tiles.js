@@ -8,8 +8,8 @@ const PATH_AREAS = 20; // longer paths take far longer to fill
 const scaleOf = (zoom) => (TILE_PX * 2 ** zoom) / WORLD;
 
 const AreaTiles = L.GridLayer.extend({
-  initialize(owner) {
-    L.GridLayer.prototype.initialize.call(this, { tileSize: 512, updateWhenZooming: false, keepBuffer: 1 });
+  initialize(owner, options) {
+    L.GridLayer.prototype.initialize.call(this, { tileSize: 512, updateWhenZooming: false, keepBuffer: 1, ...options });
     this.owner = owner;
   },
 
@@ -24,17 +24,30 @@ const AreaTiles = L.GridLayer.extend({
   },
 });
 
-/** What is drawn on one map: the classes of one layer, over the shapes of its result. */
+/**
+ * What is drawn on one map: the classes of one layer, over the shapes of its result. What it is
+ * doing is said in `says`; `options` are those of its tiles.
+ */
 class AreaLayer {
-  constructor(map, said = ["areasDrawn", "drawnAs"]) {
+  constructor(map, { says = doing, said = ["areasDrawn", "drawnAs"], ...options } = {}) {
     this.map = map;
+    this.says = says;
     this.said = said;
     this.jobs = [];
     this.running = false;
-    this.tiles = new AreaTiles(this).addTo(map);
+    this.tiles = new AreaTiles(this, options).addTo(map);
     this.renderer = L.canvas({ padding: 0.3 });
     this.outline = null;
-    map.on("zoomend", () => this.rescale());
+    map.on("zoomend", this.rescale, this);
+  }
+
+  /** Take everything off the map again. */
+  remove() {
+    this.map.off("zoomend", this.rescale, this);
+    this.mark(null);
+    this.jobs = [];
+    setBusy(this, false);
+    this.tiles.remove();
   }
 
   /** Draw the shapes of a result in the classes of what is shown. */
@@ -55,6 +68,7 @@ class AreaLayer {
     for (const { el: tile, coords } of Object.values(this.tiles._tiles)) {
       if (!this.jobs.some((job) => job.tile === tile)) this.later({ tile, coords, ratio: tile.width / this.tiles.getTileSize().x });
     }
+    // Tiles that were asked for before there was anything to draw still wait.
     if (this.jobs.length) this.begin();
     else this.settle();
   }
@@ -76,6 +90,7 @@ class AreaLayer {
     this.begin();
   }
 
+  /** Begin to paint, where something waits. */
   begin() {
     setBusy(this, true);
     if (this.running) return;
@@ -99,7 +114,7 @@ class AreaLayer {
   /** Say what is drawn, when nothing waits any more. */
   settle() {
     if (!this.shapes || this.running) return;
-    const { dataset } = document.documentElement;
+    const dataset = this.says;
     const { made, groups } = this.plan(this.tiles._tileZoom ?? this.map.getZoom());
     let drawn = 0;
     for (let each = 0; each < made.count; each++) {
@@ -261,8 +276,8 @@ const busyWith = new Set();
 function setBusy(what, busy) {
   if (busy) busyWith.add(what);
   else busyWith.delete(what);
-  if (busyWith.size) document.documentElement.dataset.busy = "";
-  else delete document.documentElement.dataset.busy;
+  if (busyWith.size) doing.busy = "";
+  else delete doing.busy;
 }
 
 /** Give how wide the borders of areas of a width in pixels are drawn; none where they are tiny. */

@@ -1,7 +1,5 @@
 "use strict";
 // What the page says, in the reader's language. An English text is the key of its translation.
-// What the pages of a site share stands in a file of its own, which was read before this one.
-const data = { ...window.phusongShared, ...JSON.parse(document.getElementById("data").textContent) };
 const LANGUAGES = { en: "English", vi: "Tiếng Việt" };
 const LOCALES = { en: "en-GB", vi: "vi-VN" };
 let language = Object.hasOwn(LANGUAGES, data.language) ? data.language : "en";
@@ -46,6 +44,20 @@ function day(iso) {
 /** Give the last day of a period, whose end is not part of it. */
 function lastDay(iso) {
   return day(new Date(Date.parse(iso) - 1).toISOString());
+}
+
+/** Give a result's period in words; without one, the days of its first and last sample. */
+function periodOf({ period: [start, end], inputs: { first_sample: first, last_sample: last } }) {
+  if (start && end) return t("{start} to {end} (UTC)", { start: day(start), end: lastDay(end) });
+  if (start) return t("from {start} (UTC)", { start: day(start) });
+  if (end) return t("until {end} (UTC)", { end: lastDay(end) });
+  if (first && last) return t("all dates: {start} to {end} (UTC)", { start: day(String(first)), end: day(String(last)) });
+  return t("all dates");
+}
+
+/** Give the name of a result's boundaries with their vintage, or nothing. */
+function boundaryName({ boundary: { name, vintage } }) {
+  return name && vintage ? `${name} (${vintage})` : name;
 }
 
 function ruleTitle(result) {
