@@ -24,8 +24,10 @@ import numpy as np
 import numpy.typing as npt
 
 from phusong.coverage.frame import COLUMNS, sample_frame
-from phusong.coverage.interval import Spread, wilson
-from phusong.coverage.reduce import spreads, tally_samples
+from phusong.coverage.hexagons import cells_of
+from phusong.coverage.interval import wilson
+from phusong.coverage.measures import spreads
+from phusong.coverage.reduce import tally_samples
 from phusong.coverage.rules import Rule, load_rule
 from phusong.coverage.sectors import sectors_of
 from phusong.coverage.summary import Verdict
@@ -253,13 +255,13 @@ def judge_campaign(campaign: Campaign, rule: Rule) -> tuple[Judged, Judged, Judg
     """Judge as phusong does, by places without their sectors, and by every attempt for itself."""
     samples = sample_frame(campaign.columns)
     judged = judge_samples(samples, rule)
-    area = np.full(len(samples), campaign.code, dtype=object)
-    tally = tally_samples(samples, judged, area, samples["operator"].to_numpy(dtype=object), rule)
-    cut = {campaign.code: sectors_of(campaign.area_km2, rule.place_resolution)}
-    key, nowhere = (campaign.code, "simulated"), Spread(0, 0.0, 0.0)
-    spread, alone = spreads(tally, cut).get(key, nowhere), spreads(tally).get(key, nowhere)
+    area = np.zeros(len(samples), dtype=np.int64)
+    places = cells_of(samples.lon, samples.lat, rule.place_resolution).astype(np.int64)
+    tally = tally_samples(samples, judged, area, samples.operator, places)
+    cut = sectors_of([campaign.area_km2], rule.place_resolution)
+    spread, alone = spreads(tally, cut), spreads(tally)
     ours, plain = judge(spread, rule), judge(alone, rule)
-    trials, successes = tally.totals.iloc[0][["trials", "successes"]]
+    trials, successes = (int(tally.count(name)[0]) for name in ("trials", "successes"))
     naive = wilson(successes / max(trials, 1), max(trials, 1), rule.confidence)
     return (
         _result(campaign, rule, (ours.low, ours.high), ours.verdict, not suffices(spread, rule)),

@@ -16,6 +16,7 @@ from distributed import Client, KilledWorker, LocalCluster, as_completed
 from ..data.errors import ConfigError, PhusongError
 from .counting import Counted, Job, count_chunk, merge_counted
 from .partitions import read_partition
+from .trials import unasked
 
 LOCAL = "local"
 # Dask's own functions carry no types.
@@ -82,4 +83,5 @@ def count_on(client: Any, job: Job, files: Sequence[str]) -> Iterator[Counted]:
 
 
 def _count_file(job: Job, file: str) -> Counted:
-    return merge_counted(count_chunk(job, chunk) for chunk in read_partition(file))
+    chunks = read_partition(file, unasked(job.rules))
+    return merge_counted(count_chunk(job, chunk) for chunk in chunks)

@@ -1,6 +1,6 @@
 """Commands that join and judge: load boundaries, compute coverage, look at results and rules."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -167,10 +167,12 @@ def compute_kept(
     from .period import read_period
     from .record import result_to_rows
     from .source import counting, from_files
+    from .trials import unasked
 
     span = read_period(period)
     levels = (by,) if isinstance(by, str) else by
-    given = _from_store(store, period) if source is None else from_files(source)
+    without = unasked(rules)
+    given = _from_store(store, period, without) if source is None else from_files(source, without)
     areas = [_areas(store, level, set_id) for level in dict.fromkeys(levels)]
     with progress("Judging samples", given.total) as step, counting(given, **means) as count:
         results = judge_samples(
@@ -188,9 +190,10 @@ def compute_kept(
     return [(save_result(store, *result_to_rows(result)), result) for result in results]
 
 
-def _from_store(store: "Store", period: str) -> "Given":
+def _from_store(store: "Store", period: str, without: Collection[str]) -> "Given":
+    from ..data.columns import load_samples
     from ..data.errors import ConfigError
-    from ..data.kept import count_samples, load_probe_operators, load_samples
+    from ..data.kept import count_samples, load_probe_operators
     from ..data.store import to_us
     from .operators import home_operators
     from .period import read_period
@@ -204,7 +207,7 @@ def _from_store(store: "Store", period: str) -> "Given":
             " or choose another --period",
             period=period,
         )
-    chunks = load_samples(store, start_us=start_us, end_us=end_us)
+    chunks = load_samples(store, start_us=start_us, end_us=end_us, without=without)
     return Given(chunks, total, home_operators(load_probe_operators(store)))
 
 

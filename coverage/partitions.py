@@ -7,21 +7,20 @@ before anything is counted; what is not a column of ours is not read.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 
 import fsspec  # type: ignore[import-untyped]
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..data.errors import ConfigError
-from .counting import Chunk
-from .frame import NAMES, NUMBERS
+from .frame import NAMES, NUMBERS, Chunk, to_names
 
 CHUNK_ROWS = 250_000
 _READ = (*NAMES, *NUMBERS, "started_at", "origin")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_OPERATOR = ("probe", "operator", "plmn")
 
 
 def find_partitions(address: str) -> list[str]:
@@ -46,36 +45,49 @@ def find_partitions(address: str) -> list[str]:
     return [system.unstrip_protocol(name) for name in parts]
 
 
-def read_partition(address: str) -> Iterator[Chunk]:
+def read_partition(address: str, without: Collection[str] = ()) -> Iterator[Chunk]:
     """
-    Give the samples of one file in chunks.
+    Give the samples of one file in chunks; columns named in `without` are left out.
 
     Raises
     ------
     ConfigError
         If it is cut or no Parquet, or a column is missing or holds something else.
     """
-    try:
-        with fsspec.open(address, "rb") as file, pq.ParquetFile(file) as parquet:
-            _check(address, parquet.schema_arrow)
-            for batch in parquet.iter_batches(CHUNK_ROWS, columns=list(_READ)):
-                yield _chunk(batch)
-    except (OSError, pa.ArrowException) as error:
-        raise ConfigError(
-            "{file}: cannot be read: {error}", file=address, error=str(error)[:200]
-        ) from error
+    with _opened(address) as parquet:
+        names = [name for name in _READ if name not in without]
+        for batch in parquet.iter_batches(CHUNK_ROWS, columns=names):
+            yield _chunk(batch)
 
 
 def count_operators(addresses: Iterable[str]) -> list[tuple[str, str, int]]:
     """Give (probe, operator as its samples name it, how many), as `home_operators` takes them."""
     seen: Counter[tuple[str, str]] = Counter()
     for address in addresses:
-        for chunk in read_partition(address):
-            names = zip(chunk["probe"], chunk["operator"], chunk["plmn"], strict=True)
-            seen.update(
-                (probe, operator or plmn) for probe, operator, plmn in names if operator or plmn
-            )
+        with _opened(address) as parquet:
+            for batch in parquet.iter_batches(CHUNK_ROWS, columns=list(_OPERATOR)):
+                groups = pa.Table.from_batches([batch]).group_by(list(_OPERATOR))
+                counts = groups.aggregate([([], "count_all")]).to_pylist()
+                for row in counts:
+                    if name := row["operator"] or row["plmn"]:
+                        seen[row["probe"], name] += row["count_all"]
     return [(probe, operator, count) for (probe, operator), count in sorted(seen.items())]
+
+
+@contextmanager
+def _opened(address: str) -> Iterator[pq.ParquetFile]:
+    names = [*NAMES, "origin"]
+    try:
+        with (
+            fsspec.open(address, "rb") as file,
+            pq.ParquetFile(file, read_dictionary=names) as parquet,
+        ):
+            _check(address, parquet.schema_arrow)
+            yield parquet
+    except (OSError, pa.ArrowException) as error:
+        raise ConfigError(
+            "{file}: cannot be read: {error}", file=address, error=str(error)[:200]
+        ) from error
 
 
 def _check(address: str, schema: pa.Schema) -> None:
@@ -87,6 +99,8 @@ def _check(address: str, schema: pa.Schema) -> None:
                 name=name,
             )
         kind = schema.field(name).type
+        if pa.types.is_dictionary(kind):
+            kind = kind.value_type
         number = pa.types.is_floating(kind) or pa.types.is_integer(kind)
         text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
         # A column that holds nothing at all has no type to be wrong.
@@ -102,10 +116,8 @@ def _check(address: str, schema: pa.Schema) -> None:
 
 
 def _chunk(batch: pa.RecordBatch) -> Chunk:
-    columns: dict[str, list[Any]] = {name: batch.column(name).to_pylist() for name in _READ}
-    started = columns.pop("started_at")
-    columns["started_us"] = [
-        (datetime.fromisoformat(text) - _EPOCH) // timedelta(microseconds=1) for text in started
-    ]
-    columns["simulated"] = [int(origin == "simulated") for origin in columns.pop("origin")]
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    started = batch.column("started_at").cast(pa.timestamp("us", tz="UTC"))
+    columns["started_us"] = started.cast(pa.int64())
+    columns["simulated"] = to_names(batch.column("origin")).among({"simulated"}).astype(np.int64)
     return columns

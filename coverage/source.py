@@ -1,13 +1,13 @@
 """Where samples to judge come from, and who counts them: this process, several, or a cluster."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 
 from ..data.errors import ConfigError
 from .compute import Counting, count_here
-from .counting import Chunk
+from .frame import Chunk
 from .operators import home_operators
 from .parallel import count_by
 
@@ -26,13 +26,13 @@ class Given:
     files: Sequence[str] = ()
 
 
-def from_files(source: str) -> Given:
+def from_files(source: str, without: Collection[str] = ()) -> Given:
     """Give the samples of exported Parquet files, from a folder or an address."""
     # Parquet and remote storage are wanted here only.
     from .partitions import count_operators, find_partitions, read_partition
 
     files = find_partitions(source)
-    chunks = chain.from_iterable(map(read_partition, files))
+    chunks = chain.from_iterable(read_partition(file, without) for file in files)
     return Given(chunks, None, home_operators(count_operators(files)), files)
 
 

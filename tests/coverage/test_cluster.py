@@ -56,12 +56,16 @@ def files(tmp_path: Path) -> Path:
     return folder
 
 
-def table(counted: Any) -> list[str]:
+def table(counted: Any) -> list[Any]:
     tallies = [tally for level in counted.placed for tally in level.tallies.values()]
     return [
-        frame.reset_index().to_csv(index=False)
+        [tally.operators]
+        + [
+            (name, column.tolist())
+            for sums in (tally.totals, tally.occasions, tally.bins)
+            for name, column in [*enumerate(sums.keys), *sorted(sums.values.items())]
+        ]
         for tally in tallies
-        for frame in (tally.totals, tally.occasions, tally.bins)
     ]
 
 
