@@ -39,11 +39,12 @@ lock: $(VENV)/.uv
 clean:
 	rm -rf $(VENV) .build build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage demo artifacts
 
-# Debian packages that some tests need; elsewhere those tests skip and say why.
+# Debian packages that some tests need; elsewhere those tests skip and say why. A program of the
+# package's name will do: npm, for one, also comes with other people's nodejs.
 apt-packages:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  missing=$$(for p in $$(grep -v '^#' tests/apt-packages.txt); do \
-	    dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+	    dpkg -s $$p >/dev/null 2>&1 || command -v $$p >/dev/null || echo $$p; done); \
 	  if [ -n "$$missing" ]; then \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	      apt-get install -qq -y --no-install-recommends $$missing >/dev/null \

@@ -6,7 +6,8 @@ import click
 
 from . import __version__
 from .console import Group, Session, guarded, language_option
-from .coverage.commands import boundaries, coverage
+from .coverage.boundary_sets.commands import boundaries
+from .coverage.commands import coverage
 from .data.commands import data
 from .demo import demo
 from .maps.commands import map_group

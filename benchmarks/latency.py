@@ -29,11 +29,29 @@ FIFO_BYTES = 2_500_000
 
 def ours(lab: Lab, url: str, *words: object) -> subprocess.Popen[str]:
     command = lab.client.command([sys.executable, PROBE, url, *words])
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
+
+def echo_ready(lab: Lab, url: str, *words: object) -> subprocess.Popen[str]:
+    """Start our echo and have it wait: a Python takes its time to start, the others do not."""
+    process = ours(lab, url, "echo", *words)
+    assert process.stderr
+    if "ready" not in process.stderr.readline():
+        raise SystemExit(f"our echo said: {process.stderr.read()}")
+    return process
+
+
+def begin(process: subprocess.Popen[str]) -> None:
+    assert process.stdin
+    process.stdin.write("\n")
+    process.stdin.flush()
 
 
 def read(process: subprocess.Popen[str]) -> dict[str, float]:
-    out, _ = process.communicate(timeout=120)
+    out, said = process.communicate(timeout=180)
+    if not out:
+        raise SystemExit(f"our measurement said: {said}")
     return json.loads(out)
 
 
@@ -51,12 +69,13 @@ def loaded(rate: float, rounds: int, seconds: int) -> None:
         for _ in range(rounds):
             for state, rows in table.items():
                 load = None
+                echo = echo_ready(lab, url, seconds * 50, 0.02)
                 if state == "loaded":
                     lab.server.spawn(["iperf3", "-s", "-1", "--forceflush"], ready="listening")
                     words = ["iperf3", "-c", host, "-R", "-P", 4, "-C", "cubic", "-t", seconds + 6]
                     load = subprocess.Popen(lab.client.command(words), stdout=subprocess.DEVNULL)
                     lab.client.run(["sleep", "3"])
-                echo = ours(lab, url, "echo", seconds * 50, 0.02)
+                begin(echo)
                 ping = subprocess.Popen(
                     lab.client.command(["ping", "-i", "0.02", "-c", seconds * 50, host]),
                     stdout=subprocess.PIPE,
@@ -102,13 +121,14 @@ def loss(rounds: int, seconds: int) -> None:
             ready="starting",
         )
         for _ in range(rounds):
-            echo = ours(lab, url, "echo", seconds * 250, 0.004)
-            peer = irtt(lab, seconds, "4ms")
+            echo = echo_ready(lab, url, seconds * 400, 0.0025)
+            begin(echo)
+            peer = irtt(lab, seconds, "2500us")
             mine = read(echo)
             rows.append((mine["up"], mine["down"], peer["up"], peer["down"]))
     # Few are lost, so the rounds are pooled: of n sent, the share's own deviation is left.
     up, down, peer_up, peer_down = (statistics.fmean(column) for column in zip(*rows, strict=True))
-    deviation = 100 * (0.01 * 0.99 * 2 / (rounds * seconds * 250)) ** 0.5
+    deviation = 100 * (0.01 * 0.99 * 2 / (rounds * seconds * 400)) ** 0.5
     print(
         f"loss % up {up:.2f} down {down:.2f}   irtt {peer_up:.2f} {peer_down:.2f}   apart "
         f"{abs(up - peer_up):.2f} {abs(down - peer_down):.2f}   (link: 1.00 1.00; two true figures "
@@ -146,7 +166,7 @@ def main() -> None:
     if all(map(shutil.which, ("irtt", "iperf3", "ping"))):
         for rate in (20.0,) if wish.quick else (5.0, 20.0, 100.0):
             loaded(rate, rounds, seconds)
-        loss(1 if wish.quick else 3, 30)
+        loss(1 if wish.quick else 3, 30 if wish.quick else 60)
     else:
         print("beside ping and irtt: left out, needs irtt, iperf3 and ping")
     queues()

@@ -1,23 +1,26 @@
 """
 How often a verdict is wrong, found out where the truth is known.
 
-Campaigns over invented villages, each with a radio field of its own: log-distance path loss to
-the nearest of several sites, shadowing that neighbouring places share (exponential correlation),
-hills and dead zones. The true share is the chance of passing, over a dense grid of points of the
-village. Visits are drawn as people make them: scattered places, a lattice, some drives, a single
-road, a corner only; with parked cars that repeat one place, several days and faults of the device.
-Half of the villages are drawn near the required share, where a verdict is hardest.
+Campaigns over invented villages. Each has three operators' networks, which are the simulator's
+radio field (`probes/radio_field.py`): log-distance path loss to several sites, shadowing that
+neighbouring places share, here with exponential correlation over 50 to 800 m, dead zones.
+The true share is the chance that an attempt passes, over a dense grid of points of the village.
+Visits are drawn as people make them: scattered places, a lattice, some drives, a single road, a
+corner only; with parked cars that repeat one place, several days and faults of the device. Half
+of the villages are drawn near the required share, where a verdict is hardest.
 
-Every attempt goes through the code that judges real samples. Printed: how often the interval
-holds the true share, how often a village truly below the rule is called covered (and above it,
-not covered), the share of villages settled, and the same for the naive interval, which takes
-every attempt for an answer of its own.
+An attempt is one of the simulator's, and goes through the code that judges real samples. Printed:
+how often the interval holds the true share, how often a village truly below the rule is called
+covered (and above it, not covered), the share of villages settled, the same for the naive interval,
+which takes every attempt for an answer of its own, and for the best of three operators.
 """
 
 import argparse
 import math
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -32,18 +35,24 @@ from phusong.coverage.rules import Rule, load_rule
 from phusong.coverage.sectors import sectors_of
 from phusong.coverage.summary import Verdict
 from phusong.coverage.trials import judge_samples
-from phusong.coverage.verdict import judge, suffices
+from phusong.coverage.verdict import VERDICTS, judge, judge_all, suffices
+from phusong.data.sample import Position, Provenance, Sample
+from phusong.probes.radio_field import DeadZone, RadioField, Site
+from phusong.probes.simulate import invented_operators
+from phusong.probes.simulated_attempt import Network, measure, spoil
 
-CAMPAIGNS = 1_500
+CAMPAIGNS = 600
+OPERATORS = 3
 M_PER_DEGREE = 111_320.0
-DAY_US = 86_400_000_000
-GRID_POINTS = 1_500
-WAVES = 150
-NOISE_DB = 1.8
-MISHAP_SHARE = 0.002
+START = datetime(2026, 7, 1, 3, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+GRID_POINTS, LEVEL_POINTS = 700, 200
+WAVES = 60
+SITES = 25
 FAULT_SHARE = 0.01
 Flat = npt.NDArray[np.float64]
 
+_BEST_FIRST = (Verdict.COVERED, Verdict.UNPROVEN, Verdict.NOT_COVERED)
 DRIVES = {"scattered": 0.3, "lattice": 0.15, "drives": 0.35, "one road": 0.1, "corner": 0.1}
 
 
@@ -74,44 +83,32 @@ class Village:
         return xy * (self.half_x_m, self.half_y_m)
 
 
-@dataclass(frozen=True)
-class Field:
-    """How far above what the rule needs the network is at a point, in dB."""
-
-    sites: Flat
-    waves: Flat
-    shadowing_db: float
-    dead_zones: Flat
-    hill: Flat
-    level_db: float = 0.0
-
-    def margin_db(self, xy: Flat) -> Flat:
-        nearest = np.full(len(xy), np.inf)
-        for site in self.sites:
-            nearest = np.minimum(nearest, np.hypot(*(xy - site).T))
-        margin = self.level_db - 37.6 * np.log10(np.maximum(nearest, 35) / 1000)
-        fade = np.cos(xy @ self.waves[:, :2].T + self.waves[:, 2]).sum(axis=1)
-        margin += self.shadowing_db * math.sqrt(2 / len(self.waves)) * fade
-        for x, y, radius in self.dead_zones:
-            margin[np.hypot(xy[:, 0] - x, xy[:, 1] - y) < radius] -= 25
-        behind = xy @ self.hill[:2] > self.hill[2]
-        margin[behind] -= self.hill[3]
-        return margin
-
-    def chance(self, xy: Flat) -> Flat:
-        """Give the chance that one attempt at a point passes: the normal integral of its margin."""
-        z = self.margin_db(xy) / NOISE_DB
-        return (1 - MISHAP_SHARE) * 0.5 * (1 + np.array([math.erf(v / math.sqrt(2)) for v in z]))
-
-
 def draw_village(rng: np.random.Generator) -> Village:
     area_m2, aspect = 1e6 * np.exp(rng.uniform(np.log(1.5), np.log(60))), rng.uniform(1, 2.5)
     short = math.sqrt(area_m2 / math.pi / aspect)
     return Village(rng.uniform(9, 23), *rng.permutation([short, short * aspect]))
 
 
-def draw_field(rng: np.random.Generator, village: Village) -> Field:
-    """Build a network whose level makes a drawn share of the village pass."""
+def draw_networks(rng: np.random.Generator, village: Village, down_mbps: float) -> list[Network]:
+    """Build networks whose level makes a drawn share of the village pass, much the same for all."""
+    target = float(
+        rng.choice(
+            [rng.uniform(0.3, 0.9), rng.uniform(0.9, 0.98), rng.uniform(0.98, 1)],
+            p=[0.25, 0.5, 0.25],
+        )
+    )
+    zones = village.scatter(rng, rng.poisson(0.7))
+    dead = tuple(DeadZone(x, y, rng.uniform(100, 600)) for x, y in zones.tolist())
+    length_m = np.exp(rng.uniform(np.log(50), np.log(800)))
+    networks = []
+    for operator in invented_operators(OPERATORS):
+        wanted = min(0.999, max(0.2, target + rng.normal(0, 0.02)))
+        field = replace(_field(rng, village, length_m), dead_zones=dead)
+        networks.append(Network(operator, _levelled(field, village, wanted, down_mbps)))
+    return networks
+
+
+def _field(rng: np.random.Generator, village: Village, length_m: float) -> RadioField:
     reach = max(village.half_x_m, village.half_y_m)
     spacing = rng.uniform(900, 5000)
     steps = math.ceil(reach / spacing) + 1
@@ -119,28 +116,31 @@ def draw_field(rng: np.random.Generator, village: Village) -> Field:
     sites = (
         lattice + rng.uniform(-0.25, 0.25, lattice.shape) + rng.uniform(-0.5, 0.5, 2)
     ) * spacing
+    nearest = sites[np.argsort(np.hypot(*sites.T))[:SITES]].tolist()
     # Wave numbers whose spectrum is that of exponential correlation in the plane.
-    length = np.exp(rng.uniform(np.log(50), np.log(800)))
-    number = np.sqrt(rng.uniform(0.002, 1, WAVES) ** -2 - 1) / length
-    angle = rng.uniform(0, math.tau, WAVES)
-    waves = np.stack([number * np.cos(angle), number * np.sin(angle), angle * 0], axis=1)
-    waves[:, 2] = rng.uniform(0, math.tau, WAVES)
-    zones = village.scatter(rng, rng.poisson(0.7))
-    dead = np.column_stack([zones, rng.uniform(100, 600, len(zones))])
-    side = rng.uniform(0, math.tau)
-    hill_db = rng.uniform(5, 20) if rng.random() < 0.25 else 0.0
-    hill = np.array([np.cos(side), np.sin(side), rng.uniform(0, 0.8) * reach, hill_db])
-    field = Field(sites, waves, rng.uniform(4, 9), dead, hill)
-    target = float(
-        rng.choice(
-            [rng.uniform(0.3, 0.9), rng.uniform(0.9, 0.98), rng.uniform(0.98, 1)],
-            p=[0.25, 0.5, 0.25],
-        )
+    number = np.sqrt(rng.uniform(0.002, 1, WAVES) ** -2 - 1) / length_m
+    angle, phase = rng.uniform(0, math.tau, (2, WAVES))
+    waves = np.stack([number * np.cos(angle), number * np.sin(angle), phase], axis=1)
+    return RadioField(
+        loss_at_1_km_db=120.0,
+        shadowing_db=rng.uniform(4, 9),
+        sites=tuple(Site(x, y, rng.uniform(0.1, 0.6)) for x, y in nearest),
+        waves=tuple(map(tuple, waves.tolist())),
     )
-    # Out in the village, the level that the wanted share of its points exceeds.
-    return replace(
-        field, level_db=-float(np.quantile(field.margin_db(village.grid(600)), 1 - target))
-    )
+
+
+def _levelled(field: RadioField, village: Village, share: float, down_mbps: float) -> RadioField:
+    """Give the field with the loss at which such a share of the village passes, if any does."""
+    places = village.grid(LEVEL_POINTS).tolist()
+    strong, weak = 60.0, 170.0
+    for _ in range(9):
+        middle = (strong + weak) / 2
+        tried = replace(field, loss_at_1_km_db=middle)
+        if tried.true_share(places, down_mbps) >= share:
+            strong = middle
+        else:
+            weak = middle
+    return replace(field, loss_at_1_km_db=strong)
 
 
 def draw_visits(rng: np.random.Generator, village: Village, drive: str) -> Flat:
@@ -186,57 +186,71 @@ def _route(rng: np.random.Generator, village: Village, count: int) -> Flat:
 
 @dataclass(frozen=True)
 class Campaign:
-    """A village, its true share, and the attempts made there, as columns of samples."""
+    """A village, each operator's true share, and the attempts made there."""
 
     code: str
     drive: str
     area_km2: float
-    truth: float
-    columns: dict[str, list[Any]]
+    truths: dict[str, float]
+    samples: list[Sample]
 
 
-def draw_campaigns(count: int, seed: int) -> Iterator[Campaign]:
+def draw_campaigns(count: int, seed: int, rule: Rule) -> Iterator[Campaign]:
     """Draw campaigns, the same for the same seed; one without any attempt is drawn again."""
+    down_mbps = rule.thresholds.get("down_mbps", 0.0)
     number = 0
     while count:
         rng = np.random.default_rng([seed, number])
         number += 1
         village = draw_village(rng)
-        field = draw_field(rng, village)
         drive = str(rng.choice(list(DRIVES), p=list(DRIVES.values())))
         visits = draw_visits(rng, village, drive)
-        if len(visits):
-            count -= 1
-            truth = float(field.chance(village.grid(GRID_POINTS)).mean())
-            columns = _attempts(rng, village, field, visits)
-            yield Campaign(str(number), drive, village.area_km2, truth, columns)
+        if not len(visits):
+            continue
+        count -= 1
+        networks = draw_networks(rng, village, down_mbps)
+        grid = village.grid(GRID_POINTS).tolist()
+        truths = {each.operator.name: each.field.true_share(grid, down_mbps) for each in networks}
+        samples = list(_attempts(rng, village, networks, visits))
+        yield Campaign(str(number), drive, village.area_km2, truths, samples)
 
 
 def _attempts(
-    rng: np.random.Generator, village: Village, field: Field, visits: Flat
-) -> dict[str, list[Any]]:
-    passed = rng.random(len(visits)) < field.chance(visits)
-    faulty = rng.random(len(visits)) < FAULT_SHARE
-    days = np.sort(rng.integers(0, rng.integers(1, 4), len(visits)))
+    rng: np.random.Generator, village: Village, networks: Sequence[Network], visits: Flat
+) -> Iterator[Sample]:
+    chances = random.Random(int(rng.integers(1 << 62)))
+    days = np.sort(rng.integers(0, rng.integers(1, 4), len(visits))).tolist()
     east_m = M_PER_DEGREE * math.cos(math.radians(village.lat))
-    columns: dict[str, list[Any]] = {name: [None] * len(visits) for name in COLUMNS}
-    columns |= {
-        "probe": ["truth"] * len(visits),
-        "kind": ["speed"] * len(visits),
-        "operator": ["simulated"] * len(visits),
-        "rat": ["LTE"] * len(visits),
-        "outcome": [
-            "device_error" if bad else "ok" if good else "timeout"
-            for bad, good in zip(faulty, passed, strict=True)
-        ],
-        "down_mbps": [50.0 if good else None for good in passed],
-        "up_mbps": [20.0 if good else None for good in passed],
-        "lon": (105 + visits[:, 0] / east_m).tolist(),
-        "lat": (village.lat + visits[:, 1] / M_PER_DEGREE).tolist(),
-        "started_us": ((20_000 + days) * DAY_US + 3 * DAY_US // 24).tolist(),
-        "simulated": [1] * len(visits),
-    }
-    return columns
+    source = Provenance(tool="phusong-simulate")
+    for (x, y), day in zip(visits.tolist(), days, strict=True):
+        where = Position(lon=105 + x / east_m, lat=village.lat + y / M_PER_DEGREE)
+        when = START + timedelta(days=day)
+        for network in networks:
+            sample = measure(chances, network, x, y, where, when, "truth", 0, source)
+            yield spoil(sample) if chances.random() < FAULT_SHARE else sample
+
+
+def columns_of(samples: Sequence[Sample]) -> dict[str, list[Any]]:
+    """Give samples as the columns that are judged."""
+    rows = [
+        {
+            **dict.fromkeys(COLUMNS),
+            "probe": sample.probe,
+            "kind": sample.kind.value,
+            "outcome": sample.outcome.value,
+            "operator": sample.radio.operator if sample.radio else None,
+            "rat": sample.radio.rat.value if sample.radio and sample.radio.rat else None,
+            "down_mbps": sample.reading.down_mbps if sample.reading else None,
+            "up_mbps": sample.reading.up_mbps if sample.reading else None,
+            "rtt_idle_ms": sample.reading.rtt_idle_ms if sample.reading else None,
+            "lon": sample.position.lon if sample.position else None,
+            "lat": sample.position.lat if sample.position else None,
+            "started_us": (sample.started_at - EPOCH) // timedelta(microseconds=1),
+            "simulated": 1,
+        }
+        for sample in samples
+    ]
+    return {name: [row[name] for row in rows] for name in COLUMNS}
 
 
 @dataclass(frozen=True)
@@ -246,46 +260,58 @@ class Judged:
     drive: str
     truth: float
     required: float
-    holds: bool
+    holds: bool | None
     verdict: Verdict
     refused: bool
 
 
-def judge_campaign(campaign: Campaign, rule: Rule) -> tuple[Judged, Judged, Judged]:
-    """Judge as phusong does, by places without their sectors, and by every attempt for itself."""
-    samples = sample_frame(campaign.columns)
+def judge_campaign(campaign: Campaign, rule: Rule) -> list[Judged]:
+    """
+    Judge the first operator as phusong does, by places without sectors, and by every attempt.
+
+    The fourth is the best of all operators, whose truth is the best of theirs.
+    """
+    samples = sample_frame(columns_of(campaign.samples))
     judged = judge_samples(samples, rule)
     area = np.zeros(len(samples), dtype=np.int64)
     places = cells_of(samples.lon, samples.lat, rule.place_resolution).astype(np.int64)
     tally = tally_samples(samples, judged, area, samples.operator, places)
-    cut = sectors_of([campaign.area_km2], rule.place_resolution)
-    spread, alone = spreads(tally, cut), spreads(tally)
+    cut = sectors_of([campaign.area_km2] * len(tally), rule.place_resolution)
+    groups = dict(zip(tally.operators, range(len(tally)), strict=True))
+    found, without = spreads(tally, cut), spreads(tally)
+    first, truth = next(iter(campaign.truths.items()))
+    number = groups[first]
+    spread, alone = found[np.array([number])], without[np.array([number])]
     ours, plain = judge(spread, rule), judge(alone, rule)
-    trials, successes = (int(tally.count(name)[0]) for name in ("trials", "successes"))
+    trials, successes = (int(tally.count(name)[number]) for name in ("trials", "successes"))
     naive = wilson(successes / max(trials, 1), max(trials, 1), rule.confidence)
-    return (
-        _result(campaign, rule, (ours.low, ours.high), ours.verdict, not suffices(spread, rule)),
-        _result(campaign, rule, (plain.low, plain.high), plain.verdict, not suffices(alone, rule)),
-        _result(campaign, rule, naive, _by_interval(*naive, rule), refused=False),
-    )
+    refused = not suffices(spread, rule), not suffices(alone, rule)
+    enough = np.flatnonzero(suffices(found, rule))
+    every = judge_all(found[enough], rule).verdict.tolist()
+    verdicts = {VERDICTS[each] for each in every}
+    best = next((each for each in _BEST_FIRST if each in verdicts), Verdict.UNPROVEN)
+    drive, share = campaign.drive, rule.required_share
+    return [
+        Judged(drive, truth, share, _holds((ours.low, ours.high), truth), ours.verdict, refused[0]),
+        Judged(
+            drive, truth, share, _holds((plain.low, plain.high), truth), plain.verdict, refused[1]
+        ),
+        Judged(
+            drive, truth, share, _holds(naive, truth), _by_interval(*naive, rule), refused=False
+        ),
+        Judged(drive, max(campaign.truths.values()), share, None, best, not len(enough)),
+    ]
+
+
+def _holds(interval: tuple[float | None, float | None], truth: float) -> bool:
+    low, high = interval
+    return low is None or high is None or low <= truth <= high
 
 
 def _by_interval(low: float, high: float, rule: Rule) -> Verdict:
     if low >= rule.required_share:
         return Verdict.COVERED
     return Verdict.NOT_COVERED if high < rule.required_share else Verdict.UNPROVEN
-
-
-def _result(
-    campaign: Campaign,
-    rule: Rule,
-    interval: tuple[float | None, float | None],
-    verdict: Verdict,
-    refused: bool,
-) -> Judged:
-    low, high = interval
-    holds = low is None or high is None or low <= campaign.truth <= high
-    return Judged(campaign.drive, campaign.truth, rule.required_share, holds, verdict, refused)
 
 
 def describe(results: list[Judged]) -> str:
@@ -296,9 +322,10 @@ def describe(results: list[Judged]) -> str:
     settled = [r for r in results if r.verdict in (Verdict.COVERED, Verdict.NOT_COVERED)]
     wrong = sum(r.verdict is Verdict.COVERED for r in below)
     lost = sum(r.verdict is Verdict.NOT_COVERED for r in above)
+    asked, sure = ([r.holds for r in some if r.holds is not None] for some in (results, judged))
     cells = (
-        _per_cent(sum(r.holds for r in results), len(results)),
-        _per_cent(sum(r.holds for r in judged), len(judged)),
+        _per_cent(sum(asked), len(asked)),
+        _per_cent(sum(sure), len(sure)),
         _per_cent(wrong, len(below)),
         _per_cent(lost, len(above)),
         _per_cent(len(settled), len(results)),
@@ -319,9 +346,9 @@ def main() -> None:
     options = parser.parse_args()
     rule = load_rule(options.rule)
     judged = [
-        judge_campaign(each, rule) for each in draw_campaigns(options.campaigns, options.seed)
+        judge_campaign(each, rule) for each in draw_campaigns(options.campaigns, options.seed, rule)
     ]
-    ours, alone, naive = ([each[way] for each in judged] for way in range(3))
+    ours, alone, naive, best = ([each[way] for each in judged] for way in range(4))
     near = [r for r in ours if rule.required_share - 0.05 <= r.truth < rule.required_share]
     titles = ("held", "held where", "false", "false not", "settled", "refused")
     print(f"{'':32}{'n':>6}" + "".join(f"{title:>12}" for title in titles))
@@ -332,6 +359,9 @@ def main() -> None:
         for drive in DRIVES:
             print(f"{'  ' + drive:32}{describe([r for r in results if r.drive == drive])}")
     print(f"{'phusong, true share 90 to 95 %':32}{describe(near)}")
+    print(f"{'best of three operators':32}{describe(best)}")
+    close = [r for r in best if rule.required_share - 0.05 <= r.truth < rule.required_share]
+    print(f"{'  best truly 90 to 95 %':32}{describe(close)}")
     print("Goals: held at least 94 %, false covered at most 2.5 %.")
 
 

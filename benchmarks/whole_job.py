@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -141,15 +142,26 @@ def kept_areas(store: Any) -> Any:
     return areas.indexed(kept_beside(store, "bench-village.cells"))
 
 
+def given_store(store: Any, rules: Any) -> Any:
+    """Give a store's samples as `phusong coverage compute` does."""
+    from phusong.coverage.asked import need_more_than_download, unasked_metrics
+    from phusong.coverage.operators import home_operators
+    from phusong.coverage.source import Given
+    from phusong.coverage.trials import unread_columns
+    from phusong.data.columns import load_samples
+    from phusong.data.kept import load_probe_metrics, load_probe_operators
+
+    homes = home_operators(load_probe_operators(store))
+    unasked = unasked_metrics(load_probe_metrics(store)) if need_more_than_download(rules) else {}
+    return Given(load_samples(store, without=unread_columns(rules)), None, homes, unasked)
+
+
 def judge(folder: Path, *, from_parquet: bool) -> dict[str, float]:
     """Do the whole job as `phusong coverage compute` does it, but for keeping the result."""
     from phusong.coverage.compute import compute
-    from phusong.coverage.operators import home_operators
     from phusong.coverage.rules import load_rule
     from phusong.coverage.source import from_files
-    from phusong.coverage.trials import unasked
-    from phusong.data.columns import load_samples
-    from phusong.data.kept import load_probe_operators
+    from phusong.coverage.trials import unread_columns
     from phusong.data.store import Store
 
     with Store.open(folder / "bench.db") as store:
@@ -158,29 +170,29 @@ def judge(folder: Path, *, from_parquet: bool) -> dict[str, float]:
         ready_s = time.process_time() - begun
         rules = [load_rule(RULE)]
         if from_parquet:
-            given = from_files(str(folder / "parts"), unasked(rules))
-            chunks, homes = given.chunks, given.homes
+            source = from_files(str(folder / "parts"), unread_columns(rules))
         else:
-            chunks = load_samples(store, without=unasked(rules))
-            homes = home_operators(load_probe_operators(store))
-        (result,) = compute(
-            chunks,
-            [areas],
-            rules,
-            homes=homes,
-            software="bench",
-            computed_at=datetime.now(UTC),
-        )
+            source = nullcontext(given_store(store, rules))
+        with source as given:
+            (result,) = compute(
+                given.chunks,
+                [areas],
+                rules,
+                homes=given.homes,
+                unasked=given.unasked,
+                software="bench",
+                computed_at=datetime.now(UTC),
+            )
     settled = sum(area.verdict in ("covered", "not_covered") for area in result.areas)
     return {"ready_s": ready_s, "trials": result.inputs["trials"], "settled": settled}
 
 
 def read_alone(folder: Path, reader: str) -> dict[str, float]:
     from phusong.coverage.rules import load_rule
-    from phusong.coverage.trials import unasked
+    from phusong.coverage.trials import unread_columns
     from phusong.data.columns import SAMPLE_COLUMNS
 
-    needless = unasked([load_rule(RULE)])
+    needless = unread_columns([load_rule(RULE)])
     names = [name for name in SAMPLE_COLUMNS if name not in needless]
     file = folder / "bench.db"
     question = f"SELECT {', '.join(names)} FROM sample"

@@ -1,7 +1,7 @@
 """The areas that are judged: drawn boundaries of one level, or the cells of an H3 resolution."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -21,6 +21,16 @@ Flags = npt.NDArray[np.bool_]
 _M_PER_DEGREE = 111_195.0
 
 
+@dataclass(frozen=True, slots=True)
+class Astray:
+    """How many areas of a finer level name none around them, of how many, and the first code."""
+
+    level: str
+    areas: int
+    of: int
+    first: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Areas:
     """
@@ -29,7 +39,7 @@ class Areas:
     `label` is the level (``commune``) or the H3 resolution (``h3:8``). `frame` has the columns
     ``code, name, parent_name, geometry`` and is None for H3, whose cells need no drawing. The
     other fields name the set of boundaries, for the result. `within` is a finer level and the row
-    around each of its rows, where the levels nest by code.
+    around each of its rows, where the levels nest by code; `astray` says where they do not.
     """
 
     label: str
@@ -41,6 +51,7 @@ class Areas:
     approximate: bool = False
     index: AreaIndex | None = field(default=None, repr=False, compare=False)
     within: tuple[str, Ints] | None = field(default=None, repr=False, compare=False)
+    astray: Astray | None = field(default=None, repr=False, compare=False)
 
     def indexed(self, kept: Path | None = None) -> "Areas":
         """Give the same, ready to be joined to; `kept` is where the index is or will be kept."""
@@ -77,21 +88,33 @@ class Areas:
         return crosses
 
     def nested_in(self, finer: Sequence["Areas"]) -> "Areas":
-        """Give the same, found by the codes of a finer level of its set where that names them."""
-        if self.frame is None:
-            return self
-        own = set(self.frame["code"].tolist())
+        """
+        Give the same, found by the codes of a finer level of its set where all of them nest.
+
+        One village that names no commune of the set is enough to find every commune by its shape:
+        samples of that village would else be outside at one level and inside at the other.
+        """
+        astray = None
         for level in finer:
-            same_set = level.frame is not None and level.set_id == self.set_id
-            if (
-                same_set
-                and level.frame is not None
-                and set(level.frame["parent_code"].tolist()) <= own
-            ):
-                row_of = {code: row for row, code in enumerate(self.frame["code"].tolist())}
-                around = [row_of[code] for code in level.frame["parent_code"].tolist()]
+            if self.frame is None or level.frame is None or level.set_id != self.set_id:
+                continue
+            row_of = {code: row for row, code in enumerate(self.frame["code"].tolist())}
+            around = [row_of.get(code, OUTSIDE) for code in level.frame["parent_code"].tolist()]
+            lost = np.flatnonzero(np.array(around) == OUTSIDE)
+            if not len(lost):
                 return replace(self, within=(level.label, np.array([*around, OUTSIDE])))
-        return self
+            first = min(level.frame["code"].iloc[lost])
+            astray = astray or Astray(level.label, len(lost), len(around), first)
+        return replace(self, astray=astray)
+
+    def found_by(self) -> dict[str, object]:
+        """Say how samples are given to the areas, for a result's inputs."""
+        if self.frame is None:
+            return {"found_by": "cells"}
+        if self.within is not None:
+            return {"found_by": "codes", "nested_level": self.within[0]}
+        told: dict[str, object] = {"found_by": "shapes"}
+        return told if self.astray is None else told | {"not_nested": asdict(self.astray)}
 
     def around(self, finer: Ints) -> Ints:
         """Give the area around each area of the level that this one is made of."""

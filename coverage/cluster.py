@@ -5,9 +5,14 @@ Boundaries and their index go out once to every worker. A file is one task, and 
 does not depend on who did it or how often: a worker that dies costs time, never a number. Samples
 are not shuffled; a dataframe group-by of the same samples moved every one of them and took four
 times as long.
+
+A cluster that has no worker left would wait for one for ever. Whoever waits here looks at it
+every few seconds, and gives up once there has been none for `WAIT_S`.
 """
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,16 +20,19 @@ from distributed import Client, KilledWorker, LocalCluster, as_completed
 
 from ..data.errors import ConfigError, PhusongError
 from .counting import Counted, Job, count_chunk, merge_counted
-from .partitions import read_partition
-from .trials import unasked
+from .partitions import Survey, read_partition, survey_partition
+from .trials import unread_columns
 
 LOCAL = "local"
 # Dask's own functions carry no types.
 _client: Any = Client
 _local: Any = LocalCluster
 _as_completed: Any = as_completed
-_WAIT_S = 20
+WAIT_S = 20.0
+_LOOK_S = 1.0
+_PAUSE_S = 0.02
 _TRIES = 3
+_LOST = (KilledWorker, CancelledError, TimeoutError, OSError)
 
 
 @contextmanager
@@ -47,7 +55,7 @@ def cluster(scheduler: str, workers: int) -> Iterator[Any]:
             yield client
         return
     try:
-        client = _client(scheduler, timeout=_WAIT_S)
+        client = _client(scheduler, timeout=WAIT_S)
     except (OSError, ValueError) as error:
         raise ConfigError(
             "no cluster answers at {scheduler}: {error}; start one with: dask scheduler",
@@ -67,21 +75,77 @@ def count_on(client: Any, job: Job, files: Sequence[str]) -> Iterator[Counted]:
     ConfigError
         If a file cannot be used, or the cluster has lost its workers too often.
     """
+    return _each(
+        client, files, lambda: (_count_file, client.scatter(job, broadcast=True, hash=False))
+    )
+
+
+def survey_on(client: Any, files: Sequence[str]) -> Iterator[Survey]:
+    """
+    Look through files on a cluster for what must be known of every probe, file by file.
+
+    Raises
+    ------
+    ConfigError
+        As `count_on`.
+    """
+    return _each(client, files, lambda: (_survey_file, None))
+
+
+def _each(
+    client: Any, files: Sequence[str], prepare: Callable[[], tuple[Callable[..., Any], Any]]
+) -> Iterator[Any]:
+    """Have something done for every file, and give the answers as they come."""
+    waiting = list(files)
     try:
-        client.wait_for_workers(1, timeout=_WAIT_S)
-        sent = client.scatter(job, broadcast=True)
-        tasks = [client.submit(_count_file, sent, file, retries=_TRIES) for file in files]
-        for task in _as_completed(tasks):
-            yield task.result()
+        for _ in range(_TRIES):
+            lost: list[str] = []
+            client.wait_for_workers(1, timeout=WAIT_S)
+            do, given = prepare()
+            tasks = {
+                client.submit(do, given, file, retries=_TRIES, pure=False): file for file in waiting
+            }
+            done = _as_completed(tasks)
+            for _ in waiting:
+                task = _next(client, done)
+                try:
+                    yield task.result()
+                except CancelledError:
+                    # A worker died with the only copy of what was sent out: it is sent again.
+                    lost.append(tasks[task])
+            if not lost:
+                return
+            waiting = lost
+        raise TimeoutError(f"{len(waiting)} files were given up {_TRIES} times")
     except PhusongError:
         raise
-    except (KilledWorker, TimeoutError, OSError) as error:
+    except _LOST as error:
         raise ConfigError(
             "the cluster has lost its workers, or has none: {error}; nothing was kept",
-            error=str(error)[:200],
+            error=(str(error) or type(error).__name__)[:200],
         ) from error
 
 
+def _next(client: Any, tasks: Any) -> Any:
+    """Wait for the next task that is done, as long as there is somebody to do it."""
+    seen_at = looked_at = time.monotonic()
+    while not tasks.has_ready():
+        time.sleep(_PAUSE_S)
+        now = time.monotonic()
+        if now - looked_at < _LOOK_S:
+            continue
+        looked_at = now
+        if client.nthreads():
+            seen_at = now
+        elif now - seen_at > WAIT_S:
+            raise TimeoutError(f"no worker for {WAIT_S:.0f} s")
+    return next(tasks)
+
+
 def _count_file(job: Job, file: str) -> Counted:
-    chunks = read_partition(file, unasked(job.rules))
+    chunks = read_partition(file, unread_columns(job.rules))
     return merge_counted(count_chunk(job, chunk) for chunk in chunks)
+
+
+def _survey_file(_: None, file: str) -> Survey:
+    return survey_partition(file)

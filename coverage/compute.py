@@ -29,6 +29,7 @@ def compute(
     homes: Mapping[str, str],
     software: str,
     computed_at: datetime,
+    unasked: Mapping[str, frozenset[str]] | None = None,
     operators: Sequence[str] = (),
     period: tuple[datetime | None, datetime | None] = (None, None),
     count: Counting = count_here,
@@ -45,6 +46,8 @@ def compute(
         The levels; one that a finer one before it names the codes of is found by them.
     homes
         The operator of each probe, for attempts that name none (`operators.home_operators`).
+    unasked
+        The metrics that a probe does not measure (`asked.unasked_metrics`).
     operators
         Judge only these; all of them where none is named.
     period
@@ -62,6 +65,7 @@ def compute(
         areas=tuple(levels),
         rules=tuple(rules),
         homes=homes,
+        unasked=unasked or {},
         operators=frozenset(operators),
         period_us=(_microseconds(period[0]), _microseconds(period[1])),
     )
@@ -88,7 +92,7 @@ def compute(
                     period_end=period[1],
                     software=software,
                     computed_at=computed_at,
-                    inputs=_inputs(counted, placed, rule, tally),
+                    inputs=_inputs(counted, placed, rule, tally) | level.found_by(),
                     areas=summarise(tally, level, rule),
                 )
             )
@@ -97,6 +101,13 @@ def compute(
 
 def _microseconds(moment: datetime | None) -> int | None:
     return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _written(started_us: int | None) -> str | None:
+    """Give a time to the whole second: exported samples have no parts of one."""
+    if started_us is None:
+        return None
+    return f"{_EPOCH + timedelta(seconds=started_us // 1_000_000):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _told(parts: Iterator[Counted], on_progress: Callable[[int], None]) -> Iterator[Counted]:
@@ -110,8 +121,11 @@ def _inputs(counted: Counted, placed: Placed, rule: Rule, tally: Tally | None) -
         return 0 if tally is None else int(tally.count(name).sum())
 
     excluded = {reason: total(reason) for reason in REASONS}
+    first, last = counted.span_us or (None, None)
     return {
         "samples": counted.samples,
+        "first_sample": _written(first),
+        "last_sample": _written(last),
         "simulated": counted.simulated,
         "without_position": counted.without_position,
         "outside": placed.outside,

@@ -30,6 +30,7 @@ class Job:
     """
     What every chunk is counted by: the areas of each level, the rules, whose network it was.
 
+    `unasked` are the metrics that a probe does not measure (`asked.unasked_metrics`).
     `period_us` limits samples to those that started in it, its end left out, where the chunks are
     not limited already.
     """
@@ -37,6 +38,7 @@ class Job:
     areas: tuple[Areas, ...]
     rules: tuple[Rule, ...]
     homes: Mapping[str, str] = field(default_factory=dict)
+    unasked: Mapping[str, frozenset[str]] = field(default_factory=dict)
     operators: frozenset[str] = frozenset()
     period_us: tuple[int | None, int | None] = (None, None)
 
@@ -52,12 +54,13 @@ class Placed:
 
 @dataclass(slots=True)
 class Counted:
-    """What was seen in some chunks."""
+    """What was seen in some chunks; `span_us` is when the first and the last sample started."""
 
     samples: int = 0
     simulated: int = 0
     without_position: int = 0
     other_operator: int = 0
+    span_us: tuple[int, int] | None = None
     placed: tuple[Placed, ...] = ()
 
     def __len__(self) -> int:
@@ -73,6 +76,8 @@ def count_chunk(job: Job, chunk: Chunk) -> Counted:
     if start is not None and end is not None:
         samples = samples[(samples.started_us >= start) & (samples.started_us < end)]
     counted = Counted(samples=len(samples), simulated=int(samples.simulated.sum()))
+    if len(samples):
+        counted.span_us = (int(samples.started_us.min()), int(samples.started_us.max()))
     names = name_operators(samples, job.homes)
     if job.operators:
         wanted = names.among(job.operators)
@@ -95,7 +100,7 @@ def count_chunk(job: Job, chunk: Chunk) -> Counted:
         located[areas.label] = where
         uncertain = areas.uncertain(samples.lon, samples.lat, samples.accuracy_m)
         here = replace(samples, uncertain=uncertain)
-        levels.append(_count_level(job.rules, here, names, placed, where, places))
+        levels.append(_count_level(job, here, names, placed, where, places))
     counted.placed = tuple(levels)
     return counted
 
@@ -121,8 +126,11 @@ def _merge(parts: Sequence[Counted]) -> Counted:
     if len(parts) == 1:
         return parts[0]
     merged = Counted()
-    for name in (each.name for each in fields(Counted) if each.name != "placed"):
+    for name in (each.name for each in fields(Counted) if each.name not in ("placed", "span_us")):
         setattr(merged, name, sum(getattr(part, name) for part in parts))
+    spans = [part.span_us for part in parts if part.span_us]
+    if spans:
+        merged.span_us = (min(first for first, _ in spans), max(last for _, last in spans))
     levels = []
     for same in zip(*(part.placed for part in parts), strict=True):
         numbers = sorted({number for level in same for number in level.tallies})
@@ -143,7 +151,7 @@ def _merge(parts: Sequence[Counted]) -> Counted:
 
 
 def _count_level(
-    rules: Sequence[Rule],
+    job: Job,
     samples: Frame,
     names: Names,
     placed: Flags,
@@ -157,8 +165,8 @@ def _count_level(
     )
     if not inside.any():
         return level
-    for number, rule in enumerate(rules):
-        judged = judge_samples(samples, rule)
+    for number, rule in enumerate(job.rules):
+        judged = judge_samples(samples, rule, job.unasked)
         cells = places(rule.place_resolution)
         level.tallies[number] = tally_samples(samples, judged, where, names, cells)
     return level

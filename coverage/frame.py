@@ -24,7 +24,7 @@ Flags = npt.NDArray[np.bool_]
 # A mapping from names to columns, or an Arrow batch, which is asked in the same way.
 Chunk = Any
 
-NAMES = ("probe", "kind", "outcome", "plmn", "operator", "rat", "nr_evidence")
+NAMES = ("probe", "kind", "outcome", "reason", "plmn", "operator", "rat", "nr_evidence")
 NUMBERS = (
     *("down_mbps", "up_mbps", "rtt_idle_ms", "lon", "lat", "accuracy_m"),
     *("rsrp_dbm", "nr_rsrp_dbm", "near_ceiling"),
@@ -70,6 +70,7 @@ class Frame:
     probe: Names
     kind: Names
     outcome: Names
+    reason: Names
     plmn: Names
     operator: Names
     rat: Names

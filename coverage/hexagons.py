@@ -12,18 +12,21 @@ import h3
 import numpy as np
 import numpy.typing as npt
 import shapely
-from h3ronpy.vector import coordinates_to_cells
 
 
 def cells_of(
     lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64], resolution: int
 ) -> npt.NDArray[np.uint64]:
     """Give the H3 cell of each point as its 64-bit number; 0 where there is no position."""
-    cells = np.zeros(len(lon), dtype=np.uint64)
-    placed = np.flatnonzero(~np.isnan(lon))
-    if len(placed):
-        cells[placed] = np.asarray(coordinates_to_cells(lat[placed], lon[placed], resolution))
-    return cells
+    cell = h3.api.numpy_int.latlng_to_cell
+    return np.fromiter(
+        (
+            0 if x != x else cell(y, x, resolution)
+            for x, y in zip(lon.tolist(), lat.tolist(), strict=True)
+        ),
+        dtype=np.uint64,
+        count=len(lon),
+    )
 
 
 def cell_names(cells: Iterable[int]) -> list[str]:

@@ -13,7 +13,8 @@ class Overview:
 
     Between `covered` (proven) and `not_disproven` areas are covered. `false_verdicts` is how many
     of the decided ones are expected to be wrong at the most: half of what the confidence leaves
-    over, for each, because a verdict errs on one side only.
+    over, for each, because a verdict errs on one side only; and that as many times as operators
+    were tried where the best of them covers an area.
     """
 
     operator: str
@@ -42,6 +43,7 @@ def _overview(result: Result, operator: str, areas: int) -> Overview:
     verdicts = Counter(row.verdict for row in rows)
     covered, not_covered = verdicts[Verdict.COVERED], verdicts[Verdict.NOT_COVERED]
     unproven = verdicts[Verdict.UNPROVEN]
+    chances = covered if operator != ANY_OPERATOR else _chances(result)
     return Overview(
         operator=operator,
         areas=areas,
@@ -54,5 +56,18 @@ def _overview(result: Result, operator: str, areas: int) -> Overview:
         places=sum(row.places for row in rows),
         simulated=sum(row.simulated for row in rows),
         not_disproven=areas - not_covered,
-        false_verdicts=(covered + not_covered) * (1 - result.confidence) / 2,
+        false_verdicts=(chances + not_covered) * (1 - result.confidence) / 2,
+    )
+
+
+def _chances(result: Result) -> int:
+    """Count the operators with a trial in all areas that the best of them covers."""
+    covered = {
+        area.code
+        for area in result.areas
+        if area.operator == ANY_OPERATOR and area.verdict is Verdict.COVERED
+    }
+    return sum(
+        area.code in covered and area.operator != ANY_OPERATOR and area.trials > 0
+        for area in result.areas
     )

@@ -7,20 +7,25 @@ before anything is counted; what is not a column of ours is not read.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import fsspec  # type: ignore[import-untyped]
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..data.errors import ConfigError
+from .asked import MAY_BE_LEFT_OUT, unasked_metrics
 from .frame import NAMES, NUMBERS, Chunk, to_names
+from .operators import home_operators
 
 CHUNK_ROWS = 250_000
+# As `phusong data export --partition` marks a folder while it writes it.
+UNFINISHED = "_unfinished"
 _READ = (*NAMES, *NUMBERS, "started_at", "origin")
-_OPERATOR = ("probe", "operator", "plmn")
+_SURVEYED = ("probe", "operator", "plmn", "kind", "outcome")
 
 
 def find_partitions(address: str) -> list[str]:
@@ -37,6 +42,12 @@ def find_partitions(address: str) -> list[str]:
         found = [path] if system.isfile(path) else system.find(path)
     except (OSError, ValueError, ImportError) as error:
         raise ConfigError("{file}: cannot be read: {error}", file=address, error=error) from error
+    if any(name.rsplit("/", 1)[-1] == UNFINISHED for name in found):
+        raise ConfigError(
+            "{file}: an export to this folder has not finished; write it again with: phusong data"
+            " export --partition --overwrite",
+            file=address,
+        )
     parts = sorted(name for name in found if name.endswith((".parquet", ".geoparquet")))
     if not parts:
         raise ConfigError(
@@ -54,36 +65,80 @@ def read_partition(address: str, without: Collection[str] = ()) -> Iterator[Chun
     ConfigError
         If it is cut or no Parquet, or a column is missing or holds something else.
     """
-    with _opened(address) as parquet:
-        names = [name for name in _READ if name not in without]
-        for batch in parquet.iter_batches(CHUNK_ROWS, columns=names):
-            yield _chunk(batch)
+    names = [name for name in _READ if name not in without]
+    yield from map(_chunk, _batches(address, names))
 
 
-def count_operators(addresses: Iterable[str]) -> list[tuple[str, str, int]]:
-    """Give (probe, operator as its samples name it, how many), as `home_operators` takes them."""
-    seen: Counter[tuple[str, str]] = Counter()
-    for address in addresses:
-        with _opened(address) as parquet:
-            for batch in parquet.iter_batches(CHUNK_ROWS, columns=list(_OPERATOR)):
-                groups = pa.Table.from_batches([batch]).group_by(list(_OPERATOR))
-                counts = groups.aggregate([([], "count_all")]).to_pylist()
-                for row in counts:
-                    if name := row["operator"] or row["plmn"]:
-                        seen[row["probe"], name] += row["count_all"]
-    return [(probe, operator, count) for (probe, operator), count in sorted(seen.items())]
+@dataclass(slots=True)
+class Survey:
+    """
+    What must be known of every probe before anything is judged; surveys of files add up.
+
+    `operators` counts (probe, operator as its samples name it), `tests` the speed tests of a probe
+    that ended well, `measured` those by (probe, metric that such a test may leave out).
+    """
+
+    operators: Counter[tuple[str, str]] = field(default_factory=Counter)
+    tests: Counter[str] = field(default_factory=Counter)
+    measured: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, other: "Survey") -> None:
+        """Take another one in."""
+        self.operators.update(other.operators)
+        self.tests.update(other.tests)
+        self.measured.update(other.measured)
+
+    def homes(self) -> dict[str, str]:
+        """Give the operator of each probe."""
+        return home_operators((*key, count) for key, count in sorted(self.operators.items()))
+
+    def unasked(self) -> dict[str, frozenset[str]]:
+        """Give the metrics that a probe does not measure."""
+        return unasked_metrics(
+            (probe, tests, self.measured[probe, "up_mbps"], self.measured[probe, "rtt_idle_ms"])
+            for probe, tests in sorted(self.tests.items())
+        )
 
 
-@contextmanager
-def _opened(address: str) -> Iterator[pq.ParquetFile]:
-    names = [*NAMES, "origin"]
+def survey_partition(address: str) -> Survey:
+    """Look through one file for what `Survey` holds, reading no other columns."""
+    survey = Survey()
+    for batch in _batches(address, (*_SURVEYED, *MAY_BE_LEFT_OUT)):
+        names = pa.Table.from_pydict(
+            {
+                "probe": batch.column("probe"),
+                "name": pc.coalesce(*(_text(batch, name) for name in ("operator", "plmn"))),
+            }
+        )
+        for row in names.group_by(["probe", "name"]).aggregate([([], "count_all")]).to_pylist():
+            if row["name"]:
+                survey.operators[row["probe"], row["name"]] += row["count_all"]
+        ended_well = pc.and_(
+            pc.equal(_text(batch, "kind"), "speed"), pc.equal(_text(batch, "outcome"), "ok")
+        )
+        good = pa.Table.from_batches([batch]).filter(ended_well)
+        counts = good.group_by("probe").aggregate(
+            [([], "count_all"), *((name, "count") for name in MAY_BE_LEFT_OUT)]
+        )
+        for row in counts.to_pylist():
+            survey.tests[row["probe"]] += row["count_all"]
+            for name in MAY_BE_LEFT_OUT:
+                survey.measured[row["probe"], name] += row[f"{name}_count"]
+    return survey
+
+
+def _text(batch: pa.RecordBatch, name: str) -> pa.Array:
+    return batch.column(name).cast(pa.string())
+
+
+def _batches(address: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     try:
         with (
             fsspec.open(address, "rb") as file,
-            pq.ParquetFile(file, read_dictionary=names) as parquet,
+            pq.ParquetFile(file, read_dictionary=[*NAMES, "origin"]) as parquet,
         ):
             _check(address, parquet.schema_arrow)
-            yield parquet
+            yield from parquet.iter_batches(CHUNK_ROWS, columns=list(columns))
     except (OSError, pa.ArrowException) as error:
         raise ConfigError(
             "{file}: cannot be read: {error}", file=address, error=str(error)[:200]

@@ -18,23 +18,27 @@ Failures count against a rule with thresholds: no signal, no route, a refused or
 connection, a name that did not resolve, a transfer that stalled. A user's cancel, a fault of the
 device, of our own server or of the protocol between them, and an address that we refused to
 connect to are not the network's doing. A handshake that TLS refused may be a wrong clock or an
-expired certificate, so it is not laid at the network's door either.
+expired certificate, so it is not laid at the network's door either. Nor is an attempt during which
+the technology changed: two networks share its figure.
 
 A throughput that came near what the instrument can do on its machine shows a fast link when it
 passes a threshold, and nothing when it does not: then it is excluded.
 
 An attempt that could not say which technology served it is excluded whether it succeeded or
-failed: to count only one of the two would bend the share. No signal needs no technology.
+failed: to count only one of the two would bend the share. No signal needs no technology. For the
+same reason every attempt of a probe that does not measure what the rule asks for is excluded, the
+failed ones and those on older technologies too (`asked.py`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
 
-from ..data.sample import Kind, NrEvidence, Outcome, Rat
+from ..data.sample import RADIO_CHANGED, Kind, NrEvidence, Outcome, Rat
+from .asked import silent_probes
 from .frame import Flags, Floats, Frame
 from .rules import SPEED_THRESHOLDS, Rule
 
@@ -53,11 +57,12 @@ class Reason(IntEnum):
     PROTOCOL_ERROR = 8
     TLS_FAILURE = 9
     ADDRESS_REFUSED = 10
-    TECHNOLOGY_UNKNOWN = 11
-    OTHER_TECHNOLOGY = 12
-    WEAK_5G_EVIDENCE = 13
-    NOT_MEASURED = 14
-    INSTRUMENT_CEILING = 15
+    RADIO_CHANGED = 11
+    TECHNOLOGY_UNKNOWN = 12
+    OTHER_TECHNOLOGY = 13
+    WEAK_5G_EVIDENCE = 14
+    NOT_MEASURED = 15
+    INSTRUMENT_CEILING = 16
 
     @property
     def label(self) -> str:
@@ -85,15 +90,21 @@ class Judged:
     success: Flags
 
 
-def unasked(rules: Iterable[Rule]) -> frozenset[str]:
+def unread_columns(rules: Iterable[Rule]) -> frozenset[str]:
     """Give the columns of samples that none of some rules looks at, and nobody counts."""
     asked = {name for rule in rules for name in rule.thresholds}
     levels = frozenset() if "rsrp_dbm" in asked else frozenset({"rsrp_dbm", "nr_rsrp_dbm"})
     return levels if asked & {*SPEED_THRESHOLDS} else levels | {"near_ceiling"}
 
 
-def judge_samples(samples: Frame, rule: Rule) -> Judged:
-    """Sort samples into trials and exclusions, and trials into successes and failures."""
+def judge_samples(
+    samples: Frame, rule: Rule, unasked: Mapping[str, frozenset[str]] | None = None
+) -> Judged:
+    """
+    Sort samples into trials and exclusions, and trials into successes and failures.
+
+    `unasked` are the metrics that a probe does not measure (`asked.unasked_metrics`).
+    """
     reason = np.zeros(len(samples), dtype=np.int8)
     rat = samples.rat
     no_signal = samples.outcome.among({Outcome.NO_SIGNAL})
@@ -109,12 +120,15 @@ def judge_samples(samples: Frame, rule: Rule) -> Judged:
     for ended, why in _NOT_THE_NETWORK.items():
         if ended in samples.outcome.texts:
             exclude(why, samples.outcome.among({ended}))
+    exclude(Reason.RADIO_CHANGED, samples.reason.among({RADIO_CHANGED}))
     exclude(Reason.TECHNOLOGY_UNKNOWN, rat.missing & ~no_signal)
     satisfying = rat.among(rule.technologies)
     falling_short = rat.among(rule.counts_against)
     exclude(Reason.OTHER_TECHNOLOGY, ~satisfying & ~falling_short & ~no_signal)
     believed = _believed(samples, rule)
     exclude(Reason.WEAK_5G_EVIDENCE, satisfying & ~believed & ~no_signal)
+    if silent := silent_probes(unasked or {}, rule):
+        exclude(Reason.NOT_MEASURED, samples.probe.among(silent))
 
     answered = satisfying & ~no_signal
     if rule.needs_speed:
@@ -165,6 +179,7 @@ REASON_TEXTS = {
     "protocol_error": "fault between our client and server",
     "tls_failure": "TLS failed",
     "address_refused": "address not allowed",
+    "radio_changed": "the technology changed midway",
     "technology_unknown": "technology unknown",
     "other_technology": "another technology",
     "weak_5g_evidence": "5G without the evidence the rule asks for",

@@ -6,21 +6,18 @@ those escaped. Numbers are written by the function that is handed in as `write`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from ..data.words import language, say
 from .overview import Overview, overviews
 from .rules import Rule
-from .summary import ANY_OPERATOR, AreaSummary, Result
+from .summary import ANY_OPERATOR, Result
 from .trials import REASON_TEXTS
 
 Write = Callable[[float | None, int], str | None]
 
 _FIRST_REPAIRS = 3
-AREA_HEADERS = (
-    *("code", "name", "operator", "verdict", "share %", "interval %"),
-    *("places", "trials", "simulated", "further places", "at this share"),
-)
 OVERVIEW_HEADERS = (
     *("operator", "covered", "not_covered", "unproven", "no_data"),
     *("trials", "successes", "places", "simulated"),
@@ -56,6 +53,7 @@ def head_lines(result: Result) -> Iterator[str]:
         yield say(
             "The areas' shapes are approximate: circles cut halfway to the neighbours' centres."
         )
+    yield from _time_lines(result)
     if result.rule_unverified:
         yield say(
             "Nobody has checked these numbers of the rule against their source: {names}",
@@ -63,6 +61,27 @@ def head_lines(result: Result) -> Iterator[str]:
         )
     if result.inputs["simulated"]:
         yield say("SIMULATED samples are among these: they say nothing about any real network.")
+
+
+def unverified_mark(titled: Result) -> str:
+    """Give the mark that stands behind a rule's name where nobody has checked its numbers."""
+    return " *" if titled.rule_unverified else ""
+
+
+def _time_lines(result: Result) -> Iterator[str]:
+    first, last = (result.inputs.get(f"{end}_sample") for end in ("first", "last"))
+    if first and last:
+        yield say("Samples from {first} to {last}", first=_minute(first), last=_minute(last))
+    if result.period_start and result.period_end:
+        yield say(
+            "Judged: from {start} until {end}, UTC, the end left out",
+            start=f"{result.period_start:%Y-%m-%d}",
+            end=f"{result.period_end:%Y-%m-%d}",
+        )
+
+
+def _minute(moment: object) -> str:
+    return f"{datetime.fromisoformat(str(moment)):%Y-%m-%d %H:%MZ}"
 
 
 def overview_cells(line: Overview, write: Write) -> tuple[object, ...]:
@@ -104,31 +123,20 @@ def result_lines(result: Result, write: Write) -> Iterator[str]:
     if isinstance(excluded, dict) and excluded:
         reasons = [f"{say(REASON_TEXTS[key])} {write(n, 0)}" for key, n in excluded.items()]
         yield say("Not trials: {reasons}", reasons=", ".join(reasons))
+    astray = counts.get("not_nested")
+    if isinstance(astray, dict):
+        yield say(
+            "Codes do not nest: {areas} of {of} areas of level {level} (first: {first}) name no"
+            " area of this level, so samples were given to these areas by their shapes",
+            areas=write(astray["areas"], 0),
+            of=write(astray["of"], 0),
+            level=printable(astray["level"]),
+            first=printable(astray["first"]),
+        )
     if counts["operator_unknown"]:
         yield say(
             "{operator_unknown} samples name no operator and are judged as: unknown", **figures
         )
-
-
-def area_cells(area: AreaSummary, write: Write) -> tuple[object, ...]:
-    """Give one area and operator as cells under `AREA_HEADERS`."""
-    interval = None
-    if area.share_low is not None and area.share_high is not None:
-        interval = f"{write(100 * area.share_low, 1)} – {write(100 * area.share_high, 1)}"
-    operator = area.operator if area.best_operator is None else f"any: {area.best_operator}"
-    return (
-        printable(area.code),
-        printable(area.name),
-        printable(operator),
-        say(area.verdict.value),
-        None if area.share is None else write(100 * area.share, 1),
-        interval,
-        write(area.places, 0),
-        write(area.trials, 0),
-        write(area.simulated, 0),
-        write(area.further_places, 0),
-        write(area.further_places_at_share, 0),
-    )
 
 
 def set_cells(row: Mapping[str, Any], write: Write) -> tuple[object, ...]:

@@ -7,11 +7,12 @@ while samples are read. A column's type is taken from its first values, and one 
 NULL would have none; so a row of the right types comes first, and is left out again.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator
 from typing import Any
 
 from .errors import StoreError
 from .kept import started_within
+from .located import PLACED_COLUMNS, has_located
 from .store import Store
 
 BATCH_ROWS = 1 << 18
@@ -21,6 +22,7 @@ SAMPLE_COLUMNS = {
     "kind": _TEXT,
     "started_us": _WHOLE,
     "outcome": _TEXT,
+    "reason": _TEXT,
     "down_mbps": _REAL,
     "up_mbps": _REAL,
     "rtt_idle_ms": _REAL,
@@ -44,12 +46,13 @@ def load_samples(
     start_us: int | None = None,
     end_us: int | None = None,
     without: Collection[str] = (),
-) -> Iterator[Any]:
+) -> Generator[Any]:
     """
-    Give samples in the order they were kept, as batches of the `SAMPLE_COLUMNS`.
+    Give samples as batches of the `SAMPLE_COLUMNS`.
 
     `start_us` is included, `end_us` is not; columns named in `without` are left out. What was not
-    measured is null. The store is closed from the first batch until after the last one.
+    measured is null. A place is the sample's own, or that of a track joined to it. The store is
+    closed from the first batch until after the last one, or until the iterator is closed.
 
     Raises
     ------
@@ -62,7 +65,11 @@ def load_samples(
     names = [name for name in SAMPLE_COLUMNS if name not in without]
     typed = ", ".join(f"{SAMPLE_COLUMNS[name]} AS {name}" for name in names)
     condition, values = started_within(start_us, end_us)
-    question = f"SELECT {typed} UNION ALL SELECT {', '.join(names)} FROM sample{condition}"
+    chosen, table = names, "sample AS s"
+    if has_located(store):
+        chosen = [PLACED_COLUMNS.get(name, f"s.{name}") for name in names]
+        table = "sample AS s LEFT JOIN located AS l ON l.n = s.n"
+    question = f"SELECT {typed} UNION ALL SELECT {', '.join(chosen)} FROM {table}{condition}"
     with store.lent() as address:
         try:
             with adbc_driver_sqlite.dbapi.connect(address) as lent, lent.cursor() as cursor:

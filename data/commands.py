@@ -158,7 +158,7 @@ def info(session: Session, as_json: bool) -> None:
 
 
 @data.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path())
 @click.option(
     "--format",
     "form",
@@ -166,27 +166,121 @@ def info(session: Session, as_json: bool) -> None:
     help="What to write, where the file's ending does not tell.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
+@click.option(
+    "--partition",
+    is_flag=True,
+    help="Write a folder of GeoParquet files, here or at an address such as s3://…",
+)
+@click.option(
+    "--rows-per-file",
+    type=click.IntRange(1),
+    default=1_000_000,
+    show_default=True,
+    help="With --partition: at most so many samples in a file.",
+)
 @json_option
 @pass_session
-def export(session: Session, file: Path, form: str | None, overwrite: bool, as_json: bool) -> None:
+def export(
+    session: Session,
+    file: str,
+    form: str | None,
+    overwrite: bool,
+    partition: bool,
+    rows_per_file: int,
+    as_json: bool,
+) -> None:
     """
     Write every sample to a file: CSV, JSON lines, GeoParquet, GeoPackage or a whole store.
 
     Failed attempts and simulated samples are in it, told apart by the columns outcome and origin.
     JSON lines are the evidence byte for byte: the SHA-256 of a line is the sample's id.
     """
+    from .dataset import export_partitions
     from .export import Format, format_of
     from .export import export as write
 
-    chosen = Format(form) if form else format_of(file)
+    if partition and form not in (None, Format.PARQUET):
+        raise click.UsageError(say("--partition writes Parquet: leave --format out"))
+    chosen = Format.PARQUET if partition else Format(form) if form else format_of(Path(file))
+    files = 1
     with session.store(create=False) as store:
         total = int(store.tables["sample"].count)
         with progress("Exporting", total) as step:
-            count = write(store, file, chosen, overwrite=overwrite, on_progress=step)
+            if partition:
+                count, files = export_partitions(
+                    store, file, rows_a_file=rows_per_file, overwrite=overwrite, on_progress=step
+                )
+            else:
+                count = write(store, Path(file), chosen, overwrite=overwrite, on_progress=step)
     if as_json:
-        print_json([{"file": file, "format": chosen.value, "samples": count}])
+        print_json([{"file": file, "format": chosen.value, "samples": count, "files": files}])
+    elif partition:
+        shown = (number(count, 0), number(files, 0))
+        note("{file}: {count} samples in {files} files.", file=file, count=shown[0], files=shown[1])
     else:
         note("{file}: {count} samples.", file=file, count=number(count, 0))
+
+
+@data.command()
+@click.argument("track", type=click.Path(path_type=Path))
+@click.option(
+    "--max-gap",
+    "max_gap_s",
+    type=click.FloatRange(1, 3600),
+    default=30.0,
+    show_default=True,
+    help="Join nothing between two points of the track that are more seconds apart.",
+)
+@click.option(
+    "--shift",
+    "shift_s",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Seconds to add to the samples' times, where the device's clock was slow.",
+)
+@click.option("--replace", is_flag=True, help="Join again what another track was joined to.")
+@json_option
+@pass_session
+def locate(
+    session: Session, track: Path, max_gap_s: float, shift_s: float, replace: bool, as_json: bool
+) -> None:
+    """
+    Give samples without a position the place of a GPX track or NMEA log at their time.
+
+    The evidence stays as it is; the place is kept beside it with its source, and every count, map
+    and export uses it. A sample's own position is never replaced.
+    """
+    from dataclasses import asdict
+
+    from ..probes.position.track import points_of, read_track
+    from .located import count_unplaced
+    from .located import locate as join
+
+    read = read_track(track)
+    with (
+        session.store(create=False) as store,
+        progress("Locating", count_unplaced(store)) as step,
+    ):
+        done = join(
+            store,
+            points_of(read),
+            source=read.source,
+            sha256=read.sha256,
+            max_gap_s=max_gap_s,
+            shift_s=shift_s,
+            replace=replace,
+            on_progress=step,
+        )
+    if as_json:
+        print_json([{"track": read.source, "points": len(read.points), **asdict(done)}])
+    else:
+        print_table(
+            [[say(name), number(count, 0)] for name, count in asdict(done).items()],
+            ["samples without a position", "count"],
+        )
+    if done.located + done.known == 0:
+        raise SystemExit(EXIT_BAD_ANSWER)
 
 
 @data.command()
@@ -258,6 +352,10 @@ def _print_overview(seen: "Overview") -> None:
             [say("samples"), number(seen.samples, 0)],
             [say("of them simulated"), number(seen.simulated, 0)],
             [say("with a position"), number(seen.placed, 0)],
+            *(
+                [say("placed by {track}", track=track), number(count, 0)]
+                for track, count in seen.located.items()
+            ),
             [say("first"), seen.first_at and f"{seen.first_at:%Y-%m-%d %H:%M:%S}Z"],
             [say("last"), seen.last_at and f"{seen.last_at:%Y-%m-%d %H:%M:%S}Z"],
             [say("longitudes"), seen.bounds and f"{west:.5f} … {east:.5f}"],
@@ -303,6 +401,23 @@ def _print_overview(seen: "Overview") -> None:
                 for p in seen.patterns
             ],
             ["look at this", "source", "file", "samples", "of"],
+        )
+    if seen.aggregates:
+        click.echo()
+        print_table(
+            [
+                [
+                    a.source,
+                    a.period,
+                    a.access and say(a.access),
+                    number(a.rows, 0),
+                    number(a.tests, 0),
+                    number(a.down_mbps),
+                    number(a.up_mbps),
+                ]
+                for a in seen.aggregates
+            ],
+            ["averages of others", "period", "access", "rows", "tests", "down Mbps", "up Mbps"],
         )
     if seen.rejected:
         click.echo()

@@ -58,7 +58,7 @@ def kept_checks(
 
 
 def list_audits(store: Store) -> list[Audit]:
-    """Give every audit in the store, the oldest first."""
+    """Give every audit in the store, by its last check, the latest last."""
     seen: dict[str, tuple[datetime, datetime, set[str]]] = {}
     for check in kept_checks(store):
         name = check.record.get("audit")
@@ -71,7 +71,7 @@ def list_audits(store: Store) -> list[Audit]:
         Audit(id=name, first=first, last=last, hosts=len(hosts))
         for name, (first, last, hosts) in seen.items()
     ]
-    return sorted(audits, key=lambda audit: (audit.first, audit.id))
+    return sorted(audits, key=lambda audit: (audit.last, audit.id))
 
 
 def hosts_done(store: Store, audit: str) -> set[str]:

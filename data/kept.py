@@ -115,6 +115,14 @@ def load_boundaries(store: Store, set_id: str, level: str) -> list[dict[str, Any
     )
 
 
+def load_parents(store: Store, set_id: str) -> dict[str, str | None]:
+    """Give the code of what each area of a set lies in, over all its levels."""
+    rows = store.tables.query(
+        "SELECT code, parent_code FROM boundary WHERE set_id = ? ORDER BY level, code", (set_id,)
+    )
+    return {row["code"]: row["parent_code"] for row in rows}
+
+
 def kept_beside(store: Store, name: str) -> Path:
     """Give where something that can be made again is kept: in a folder beside the store."""
     safe = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in name)
@@ -174,6 +182,14 @@ def count_samples(store: Store, *, start_us: int | None = None, end_us: int | No
     condition, values = started_within(start_us, end_us)
     row = store.connection.execute(f"SELECT count(*) FROM sample{condition}", values).fetchone()
     return int(row[0])
+
+
+def load_probe_metrics(store: Store) -> list[tuple[str, int, int, int]]:
+    """Give each probe with its speed tests that ended well, those with an upload, with an RTT."""
+    return store.connection.execute(
+        "SELECT probe, count(*), count(up_mbps), count(rtt_idle_ms) FROM sample"
+        " WHERE kind = 'speed' AND outcome = 'ok' GROUP BY probe ORDER BY probe"
+    ).fetchall()
 
 
 def started_within(start_us: int | None, end_us: int | None) -> tuple[str, list[int]]:

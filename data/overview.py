@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from .aggregate import AggregateCount, count_aggregates
+from .located import PLACED, has_located, sources
 from .patterns import Pattern, find_patterns
 from .store import Store
 
@@ -48,7 +50,9 @@ class Overview:
 
     `bounds` is west, south, east and north in degrees; times are UTC. `rejected` counts rows of
     foreign files by reason, `files` the files that samples came from. `areas` are square degrees,
-    those with most samples first; `patterns` what a person should look at before judging.
+    those with most samples first; `patterns` what a person should look at before judging. `located`
+    counts places joined from tracks by their source, `aggregates` averages of others, which are no
+    samples and in none of the other figures.
     """
 
     samples: int
@@ -62,6 +66,8 @@ class Overview:
     files: int
     areas: tuple[Area, ...]
     patterns: tuple[Pattern, ...]
+    located: dict[str, int]
+    aggregates: tuple[AggregateCount, ...]
 
 
 def overview(store: Store) -> Overview:
@@ -69,8 +75,12 @@ def overview(store: Store) -> Overview:
     tables = store.tables
     (total,) = tables.query(
         "SELECT count(*) AS samples, coalesce(sum(simulated), 0) AS simulated,"
-        " count(lon) AS placed, min(started_us) AS first_us, max(started_us) AS last_us,"
-        " min(lon) AS west, min(lat) AS south, max(lon) AS east, max(lat) AS north FROM sample"
+        " min(started_us) AS first_us, max(started_us) AS last_us FROM sample"
+    )
+    table = PLACED if has_located(store) else "sample"
+    (place,) = tables.query(
+        "SELECT count(lon) AS placed, min(lon) AS west, min(lat) AS south, max(lon) AS east,"
+        f" max(lat) AS north FROM {table}"
     )
     rejected = tables.query(
         "SELECT reason, count(*) AS count FROM rejected GROUP BY reason ORDER BY count DESC, reason"
@@ -78,19 +88,21 @@ def overview(store: Store) -> Overview:
     return Overview(
         samples=total["samples"],
         simulated=total["simulated"],
-        placed=total["placed"],
+        placed=place["placed"],
         first_at=_moment(total["first_us"]),
         last_at=_moment(total["last_us"]),
         bounds=(
-            (total["west"], total["south"], total["east"], total["north"])
-            if total["placed"]
+            (place["west"], place["south"], place["east"], place["north"])
+            if place["placed"]
             else None
         ),
         counts=tuple(_counts(tables)),
         rejected={row["reason"]: row["count"] for row in rejected},
         files=tables["source_file"].count,
-        areas=tuple(_areas(tables)),
+        areas=tuple(_areas(tables, table)),
         patterns=find_patterns(store),
+        located=dict(sources(store)),
+        aggregates=count_aggregates(store),
     )
 
 
@@ -124,14 +136,14 @@ def _counts(tables: "sqlite_utils.Database") -> list[Count]:
     ]
 
 
-def _areas(tables: "sqlite_utils.Database") -> list[Area]:
+def _areas(tables: "sqlite_utils.Database", table: str) -> list[Area]:
     # SQLite's cast cuts towards zero; south and west of it, a whole degree is missing then.
     lon, lat = (f"CAST({c} AS INTEGER) - ({c} < CAST({c} AS INTEGER))" for c in ("lon", "lat"))
     return [
         Area(**row)
         for row in tables.query(
             f"SELECT {lon} AS lon, {lat} AS lat, sum(1 - simulated) AS measured,"
-            " sum(simulated) AS simulated FROM sample WHERE lon IS NOT NULL GROUP BY 1, 2"
+            f" sum(simulated) AS simulated FROM {table} WHERE lon IS NOT NULL GROUP BY 1, 2"
             " ORDER BY count(*) DESC, 1, 2"
         )
     ]

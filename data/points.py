@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from .errors import StoreError
 from .store import Store
@@ -34,6 +34,7 @@ _TEXT = frozenset(
         "rat",
         "nr_evidence",
         "cell_id",
+        "located_by",
         "tool",
         "file",
         "origin",
@@ -45,6 +46,53 @@ _WHOLE = frozenset(["n", "seq", "family", "bytes_down", "bytes_up", "line"])
 def write_geoparquet(store: Store, target: Path, on_progress: Callable[[int], None]) -> int:
     """Write GeoParquet 1.0 with points as WKB; give the number of rows."""
     import pyarrow.parquet
+
+    schema = _geo_schema(store)
+    count = 0
+    with pyarrow.parquet.ParquetWriter(target, schema, compression="zstd") as writer:
+        for chunk in _chunks(store, schema):
+            writer.write_table(chunk)
+            count += chunk.num_rows
+            on_progress(chunk.num_rows)
+    return count
+
+
+def write_parts(
+    store: Store,
+    open_next: Callable[[], IO[bytes]],
+    rows_a_file: int,
+    on_progress: Callable[[int], None],
+) -> tuple[int, int]:
+    """
+    Write GeoParquet files of at most so many rows; give the numbers of rows and of files.
+
+    A store without samples gives one file without rows.
+    """
+    import pyarrow.parquet
+
+    schema = _geo_schema(store)
+    chunks = _chunks(store, schema)
+    waiting = next(chunks, schema.empty_table())
+    count = files = 0
+    while waiting.num_rows or not files:
+        files += 1
+        left = rows_a_file
+        with (
+            open_next() as file,
+            pyarrow.parquet.ParquetWriter(file, schema, compression="zstd") as writer,
+        ):
+            while left and waiting.num_rows:
+                taken = waiting.slice(0, left)
+                writer.write_table(taken)
+                on_progress(taken.num_rows)
+                count, left = count + taken.num_rows, left - taken.num_rows
+                waiting = waiting.slice(taken.num_rows)
+                if not waiting.num_rows:
+                    waiting = next(chunks, waiting)
+    return count, files
+
+
+def _geo_schema(store: Store) -> "pyarrow.Schema":
     from pyproj import CRS
 
     # https://geoparquet.org/releases/v1.0.0/
@@ -59,14 +107,7 @@ def write_geoparquet(store: Store, target: Path, on_progress: Callable[[int], No
             }
         },
     }
-    schema = _schema(store).with_metadata({"geo": json.dumps(geo)})
-    count = 0
-    with pyarrow.parquet.ParquetWriter(target, schema, compression="zstd") as writer:
-        for chunk in _chunks(store, schema):
-            writer.write_table(chunk)
-            count += chunk.num_rows
-            on_progress(chunk.num_rows)
-    return count
+    return _schema(store).with_metadata({"geo": json.dumps(geo)})
 
 
 def write_geopackage(store: Store, target: Path, on_progress: Callable[[int], None]) -> int:

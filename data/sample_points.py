@@ -8,6 +8,7 @@ come before simulated ones: three measurements are not lost among a simulated ca
 
 from dataclasses import dataclass
 
+from .located import PLACED, has_located
 from .sample import Outcome
 from .store import Store
 
@@ -26,15 +27,16 @@ class SamplePoints:
 
 def sample_points(store: Store, *, most: int) -> SamplePoints:
     """Give at most `most` samples that have a position, longitude first, in WGS 84."""
+    table = PLACED if has_located(store) else "sample"
     totals = dict(
         store.connection.execute(
-            "SELECT simulated, count(*) FROM sample WHERE lon IS NOT NULL GROUP BY simulated"
+            f"SELECT simulated, count(*) FROM {table} WHERE lon IS NOT NULL GROUP BY simulated"
         ).fetchall()
     )
     rows: list[tuple[float, float, str, int]] = []
     for simulated in (0, 1):
         rows += store.connection.execute(
-            "SELECT lon, lat, outcome, simulated FROM sample"
+            f"SELECT lon, lat, outcome, simulated FROM {table}"
             " WHERE lon IS NOT NULL AND simulated = ? ORDER BY id LIMIT ?",
             (simulated, max(most - len(rows), 0)),
         ).fetchall()

@@ -213,5 +213,79 @@ CREATE VIEW attempts AS
     FROM sample AS s LEFT JOIN source_file AS f ON f.sha256 = s.file_sha256;
 """
 
-MIGRATIONS: tuple[str, ...] = (_V1, _V2)
+# Averages that others made of many tests: never an attempt, so in a table of their own.
+_AGGREGATES = """
+CREATE TABLE aggregate (
+    n INTEGER PRIMARY KEY,
+    tool TEXT NOT NULL,
+    file_sha256 TEXT NOT NULL,
+    line INTEGER NOT NULL,
+    place TEXT NOT NULL,
+    west REAL NOT NULL,
+    south REAL NOT NULL,
+    east REAL NOT NULL,
+    north REAL NOT NULL,
+    period TEXT,
+    access TEXT,
+    plmn TEXT,
+    rat TEXT,
+    tests INTEGER NOT NULL CHECK (tests > 0),
+    devices INTEGER CHECK (devices > 0),
+    down_mbps REAL,
+    up_mbps REAL,
+    rtt_idle_ms REAL,
+    rtt_loaded_down_ms REAL,
+    rtt_loaded_up_ms REAL,
+    level_dbm REAL,
+    record TEXT NOT NULL,
+    UNIQUE (file_sha256, line),
+    CHECK (west <= east AND south <= north)
+) STRICT;
+
+CREATE TRIGGER aggregate_no_update BEFORE UPDATE ON aggregate
+    BEGIN SELECT RAISE(ABORT, 'aggregates are append-only'); END;
+CREATE TRIGGER aggregate_no_delete BEFORE DELETE ON aggregate
+    BEGIN SELECT RAISE(ABORT, 'aggregates are append-only'); END;
+"""
+
+# Where a sample without a position was, by a track that was recorded beside it. The evidence
+# stays as it is; what is joined to it can be joined again.
+_LOCATED = """
+CREATE TABLE located (
+    n INTEGER PRIMARY KEY REFERENCES sample (n),
+    lon REAL NOT NULL CHECK (lon BETWEEN -180 AND 180),
+    lat REAL NOT NULL CHECK (lat BETWEEN -90 AND 90),
+    accuracy_m REAL,
+    age_s REAL NOT NULL,
+    source TEXT NOT NULL,
+    track_sha256 TEXT NOT NULL,
+    located_us INTEGER NOT NULL
+) STRICT;
+
+DROP VIEW attempts;
+CREATE VIEW attempts AS
+    SELECT
+        s.n,
+        hex(s.id) AS id,
+        strftime('%Y-%m-%dT%H:%M:%SZ', s.started_us / 1000000, 'unixepoch') AS started_at,
+        s.probe, s.seq, s.kind, s.outcome, s.reason, s.duration_s, s.engine, s.server, s.family,
+        s.down_mbps, s.down_low_mbps, s.down_high_mbps, s.up_mbps, s.up_low_mbps, s.up_high_mbps,
+        s.near_ceiling,
+        s.rtt_idle_ms, s.rtt_loaded_ms, s.jitter_ms,
+        s.loss_ratio, s.loss_up_ratio, s.loss_down_ratio,
+        s.bytes_down, s.bytes_up, s.traffic_down_mbps, s.traffic_up_mbps,
+        coalesce(s.lon, l.lon) AS lon,
+        coalesce(s.lat, l.lat) AS lat,
+        CASE WHEN s.lon IS NULL THEN l.accuracy_m ELSE s.accuracy_m END AS accuracy_m,
+        CASE WHEN s.lon IS NULL THEN l.source END AS located_by,
+        s.operator, s.plmn, s.rat, s.nr_evidence, s.cell_id,
+        s.level_dbm, s.rsrp_dbm, s.rsrq_db, s.sinr_db, s.nr_rsrp_dbm,
+        s.tool, f.name AS file, s.line,
+        CASE s.simulated WHEN 1 THEN 'simulated' ELSE 'measured' END AS origin
+    FROM sample AS s
+    LEFT JOIN source_file AS f ON f.sha256 = s.file_sha256
+    LEFT JOIN located AS l ON l.n = s.n;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_V1, _V2, _AGGREGATES, _LOCATED)
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -203,14 +203,7 @@ class Store:
                     new += 1
                 else:
                     duplicate += 1
-            moment = now_us()
-            connection.executemany(
-                _INSERT_REJECTED,
-                (
-                    (r.tool, r.file, r.file_sha256, r.line, r.reason, r.message, r.record, moment)
-                    for r in rejected
-                ),
-            )
+            insert_rejected(connection, rejected)
         return Merged(new=new, duplicate=duplicate)
 
     def add_source_file(self, *, sha256: str, name: str, tool: str) -> None:
@@ -267,6 +260,18 @@ class Store:
         except (sqlite3.Error, OSError) as error:
             part.unlink(missing_ok=True)
             raise StoreError("cannot write {file}: {error}", file=target, error=error) from error
+
+
+def insert_rejected(connection: sqlite3.Connection, rejected: Iterable[Rejected]) -> None:
+    """Keep rejected records, in the transaction that keeps what came of the rows beside them."""
+    moment = now_us()
+    connection.executemany(
+        _INSERT_REJECTED,
+        (
+            (r.tool, r.file, r.file_sha256, r.line, r.reason, r.message, r.record, moment)
+            for r in rejected
+        ),
+    )
 
 
 def now_us() -> int:

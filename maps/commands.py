@@ -1,7 +1,9 @@
 """Commands that draw: results that are kept become a page that opens from disk."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +18,14 @@ from ..console import (
     pass_session,
     print_json,
     print_table,
+    progress,
 )
+from ..data.words import say
 
 if TYPE_CHECKING:
     from ..data.store import Store
-    from .columns import DrawnResult
+    from .columns import DrawnResult, Points
+    from .page import PageOptions
 
 DEFAULT_POINTS = 5_000
 
@@ -31,14 +36,19 @@ def map_group() -> None:
 
 
 @map_group.command()
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--site",
+    type=click.Path(path_type=Path),
+    help="Write a site into this folder, a page for each part, instead of one file.",
+)
 @click.option(
     "--result",
     "numbers",
     type=click.IntRange(min=1),
     multiple=True,
-    help="Draw this result (again for more); the newest of each rule and kind of area where none"
-    " is named.",
+    help="Draw this result (again for more); the newest of each rule, kind of area and period"
+    " where none is named.",
 )
 @click.option("--title", help="What stands at the top of the page.")
 @click.option(
@@ -58,7 +68,8 @@ def map_group() -> None:
 @pass_session
 def build(
     session: Session,
-    out: Path,
+    out: Path | None,
+    site: Path | None,
     numbers: tuple[int, ...],
     title: str | None,
     most: int,
@@ -69,16 +80,23 @@ def build(
     Draw results on a map: one HTML file for any browser, without a network.
 
     The page has every operator and rule, a legend with counts, a search that needs no
-    diacritics, a table, and says it in English and Vietnamese.
+    diacritics, a table, and says it in English and Vietnamese. A site leads from the level with
+    the fewest areas down to the one with the most.
     """
     from ..data.sample_points import sample_points
     from .page import PageOptions, render_page, write_page
 
+    if (out is None) == (site is None):
+        raise click.UsageError(say("Name one file to write, or a folder with --site."))
+    options = PageOptions(title=title, leaflet_folder=leaflet)
     with session.store(create=False) as store:
         drawn = load_drawn(store, numbers)
         points = sample_points(store, most=most) if most else None
-    page = render_page(drawn, points, PageOptions(title=title, leaflet_folder=leaflet))
-    size_bytes = write_page(out, page)
+        if site is not None:
+            _build_site(store, site, drawn, points, options, as_json=as_json)
+            return
+    assert out is not None
+    size_bytes = write_page(out, render_page(drawn, points, options))
     rows = [_counted(one) for one in drawn]
     if as_json:
         print_json([{"file": out, "bytes": size_bytes, "results": rows}])
@@ -88,6 +106,37 @@ def build(
         "The map is {file} ({size} MB): open it in any browser.",
         file=out,
         size=number(size_bytes / 1e6),
+    )
+
+
+def _build_site(
+    store: "Store",
+    folder: Path,
+    drawn: Sequence["DrawnResult"],
+    points: "Points | None",
+    options: "PageOptions",
+    *,
+    as_json: bool,
+) -> None:
+    from ..data.kept import load_parents
+    from .site import count_pages, write_site
+
+    over = [one for one in drawn if one.result.boundary_id is not None]
+    parents = load_parents(store, over[0].result.boundary_id or "") if over else {}
+    with progress("drawing pages", count_pages(drawn, parents)) as advance:
+        written = write_site(folder, drawn, parents, points, options, on_progress=advance)
+    if len(over) < len(drawn):
+        note("{count} results over H3 cells are left out.", count=len(drawn) - len(over))
+    if as_json:
+        print_json([{"site": folder, **asdict(written)}])
+        return
+    note(
+        "The site is {folder}: {pages} pages, {size} MB; the first page takes {first} MB. Open its"
+        " index.html, or put the folder on any web server.",
+        folder=folder,
+        pages=written.pages,
+        size=number(written.size_bytes / 1e6),
+        first=number(written.first_page_bytes / 1e6),
     )
 
 
@@ -101,8 +150,7 @@ def load_drawn(store: "Store", numbers: Sequence[int]) -> list["DrawnResult"]:
     from .columns import DrawnResult
 
     if not numbers:
-        newest = {(row["rule"], row["area"]): row["id"] for row in list_results(store)}
-        numbers = sorted(newest.values())
+        numbers = newest_results(list_results(store))
     if not numbers:
         raise MapError("there is no result to draw; compute one first: phusong coverage compute")
     drawn = []
@@ -118,6 +166,16 @@ def load_drawn(store: "Store", numbers: Sequence[int]) -> list["DrawnResult"]:
             frame = frames[key]
         drawn.append(DrawnResult(result=result, geometry=frame))
     return drawn
+
+
+def newest_results(rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Give the newest result of each rule, kind of area and period; rows come oldest first."""
+    newest = {}
+    for row in rows:
+        inputs = json.loads(row["inputs"])
+        period = (inputs.get("period_start"), inputs.get("period_end"))
+        newest[row["rule"], row["area"], row["boundary_set_id"], *period] = row["id"]
+    return sorted(newest.values())
 
 
 def _counted(drawn: "DrawnResult") -> dict[str, object]:

@@ -1,5 +1,5 @@
 """
-Everything a page shows, as one value for JSON: results in columns over shapes drawn once.
+Everything a page shows: results in packed columns over shapes that are there once.
 
 Results over the same boundaries share their shapes; results over H3 cells of one resolution
 share the union of their cells. Texts stay texts here: escaping is the page's business.
@@ -13,19 +13,23 @@ from typing import Any
 import numpy as np
 
 from ..coverage.rules import list_rules, load_rule
-from ..coverage.summary import AreaSummary, Result, Verdict
+from ..coverage.summary import Result, Verdict
 from ..coverage.trials import REASON_TEXTS
 from ..data.errors import MapError
 from ..data.sample import NrEvidence
-from .columns import DrawnResult, Points, layer_columns, nr_counts, operators_of, sample_counts
+from .arcs import STEPS_PER_DEGREE
+from .columns import DrawnResult, Points, choose_share_steps, nr_counts, pack_result, sample_counts
+from .packs import Pack
 from .scale import scales
-from .shapes import STEPS_PER_DEGREE, Shapes, draw_shapes, home_extent, whole_extent
+from .shapes import VERTEX_BUDGET, Shapes, draw_shapes, home_extent, whole_extent
 
 POINTS_SHOWN_AT_FIRST = 2_000
 
 # What a result counts, as it adds up: a store keeps these by name only.
 _INPUTS = {
     "samples": "samples",
+    "first_sample": "first sample",
+    "last_sample": "last sample",
     "simulated": "of them simulated",
     "without_position": "without a position",
     "outside": "outside every area",
@@ -36,7 +40,12 @@ _INPUTS = {
     "excluded": "not counted",
     "operators": "operators",
     "rule_version": "version of the rule",
+    "uncertain": "in an uncertain area",
+    "found_by": "areas found by",
+    "nested_level": "finer level",
+    "not_nested": "codes that do not nest",
 }
+_NOT_NESTED = {"level": "level", "areas": "areas", "of": "of so many", "first": "the first of them"}
 _THRESHOLDS = {
     "required_share": "required share",
     "down_mbps": "download, Mbit/s",
@@ -44,12 +53,17 @@ _THRESHOLDS = {
     "rtt_idle_ms": "idle RTT, ms",
     "rsrp_dbm": "RSRP, dBm",
 }
-_NAMED = {**_INPUTS, **_THRESHOLDS, **REASON_TEXTS}
+_NAMED = {**_INPUTS, **_NOT_NESTED, **_THRESHOLDS, **REASON_TEXTS}
 
 
-def page_data(results: Sequence[DrawnResult], points: Points | None = None) -> dict[str, Any]:
+def page_data(
+    results: Sequence[DrawnResult],
+    points: Points | None = None,
+    *,
+    vertex_budget: int = VERTEX_BUDGET,
+) -> tuple[dict[str, Any], list[str]]:
     """
-    Give what the page's script reads.
+    Give what the page's script reads: a value for JSON, and the packs that it refers to.
 
     ``named`` gives the short names in the data as words, ``said`` lists the texts of ours in it.
 
@@ -69,17 +83,23 @@ def page_data(results: Sequence[DrawnResult], points: Points | None = None) -> d
             )
     keys = list(dict.fromkeys(_shapes_key(drawn.result) for drawn in results))
     sets = [[drawn for drawn in results if _shapes_key(drawn.result) == key] for key in keys]
-    shapes = [draw_shapes(_union(drawn)) for drawn in sets]
+    packs: list[str] = []
+    shapes, positions = [], []
+    for drawn_together in sets:
+        drawn_shapes = draw_shapes(_union(drawn_together), vertex_budget)
+        shapes.append(_shapes(drawn_shapes, drawn_together, packs))
+        positions.append({code: index for index, code in enumerate(drawn_shapes.codes)})
+    steps = choose_share_steps(sum(len(drawn.result.areas) for drawn in results))
+    drawn_results = []
+    for drawn in results:
+        index = keys.index(_shapes_key(drawn.result))
+        drawn_results.append(_result(drawn.result, index, positions[index], packs, steps))
     drawn_scales = scales()
-    return {
+    data = {
         "scales": drawn_scales,
         "steps_per_degree": STEPS_PER_DEGREE,
-        "shapes": [_shapes(*pair) for pair in zip(shapes, sets, strict=True)],
-        "results": [
-            _result(drawn.result, index, shapes[index])
-            for drawn in results
-            for index in [keys.index(_shapes_key(drawn.result))]
-        ],
+        "shapes": shapes,
+        "results": drawn_results,
         "points": _points(points) if points is not None else None,
         "named": _NAMED,
         "said": sorted(
@@ -87,6 +107,12 @@ def page_data(results: Sequence[DrawnResult], points: Points | None = None) -> d
             | set(_NAMED.values())
         ),
     }
+    return data, packs
+
+
+def _packed(pack: Pack, packs: list[str]) -> dict[str, Any]:
+    packs.append(pack.text())
+    return {"id": f"pack-{len(packs) - 1}", "columns": pack.directory}
 
 
 def _shapes_key(result: Result) -> tuple[str | None, str]:
@@ -104,34 +130,55 @@ def _union(drawn: Sequence[DrawnResult]) -> Any:
     return together[~together["code"].duplicated()]
 
 
-def _shapes(shapes: Shapes, drawn: Sequence[DrawnResult]) -> dict[str, Any]:
-    with_data = {
-        area.code
-        for one in drawn
-        for area in one.result.areas
-        if area.verdict is not Verdict.NO_DATA
-    }
+def _shapes(shapes: Shapes, drawn: Sequence[DrawnResult], packs: list[str]) -> dict[str, Any]:
+    with_data: set[str] = set()
+    for one in drawn:
+        with_data.update(
+            area.code for area in one.result.areas if area.verdict is not Verdict.NO_DATA
+        )
     seen = np.array([code in with_data for code in shapes.codes])
-    parents = sorted({parent for parent in shapes.parents if parent is not None})
-    place = {parent: index for index, parent in enumerate(parents)}
     return {
-        "codes": shapes.codes,
-        "names": shapes.names,
-        "parents": parents,
-        "parent": [-1 if parent is None else place[parent] for parent in shapes.parents],
-        "polygons": shapes.polygons,
+        "pack": _packed(_pack_shapes(shapes), packs),
+        "steps_per_degree": STEPS_PER_DEGREE // shapes.grid,
+        "grouped_by_parent": shapes.grouped_by_parent,
         "tolerance_m": shapes.tolerance_deg and round(shapes.tolerance_deg * 111_320),
         "home": home_extent(shapes.bounds[seen] if seen.any() else shapes.bounds),
         "whole": whole_extent(shapes.bounds),
     }
 
 
-def _result(result: Result, shapes_index: int, shapes: Shapes) -> dict[str, Any]:
-    position = {code: index for index, code in enumerate(shapes.codes)}
+def _pack_shapes(shapes: Shapes) -> Pack:
+    """Put codes, names, groups and arcs into a pack; places are steps from the one before."""
+    parents = sorted({parent for parent in shapes.parents if parent is not None})
+    place: dict[str | None, int] = {parent: index for index, parent in enumerate(parents)}
+    arcs = shapes.arcs
+    pack = Pack()
+    pack.add_text("codes", shapes.codes)
+    pack.add_text("names", shapes.names if shapes.names != shapes.codes else ())
+    pack.add_text("parents", parents)
+    pack.add("parent", [place.get(parent) for parent in shapes.parents], "n")
+    pack.add("group", np.diff(shapes.group, prepend=0), "z")
+    pack.add("arc_points", np.diff(arcs.starts))
+    pack.add("lon", np.diff(arcs.points[:, 0] // shapes.grid, prepend=0), "z")
+    pack.add("lat", np.diff(arcs.points[:, 1] // shapes.grid, prepend=0), "z")
+    pack.add("levels", shapes.levels)
+    # Most borders are met twice: first as the next new arc, forwards, then backwards.
+    arc, new = arcs.refs >> 1, np.zeros(len(arcs.refs), dtype=np.int64)
+    new[np.unique(arc, return_index=True)[1]] = 1
+    pack.add("arcs", np.where(new, 0, np.cumsum(new) - arc))
+    pack.add("backwards", (arcs.refs & 1) ^ (1 - new))
+    pack.add("ring_refs", arcs.ring_refs)
+    pack.add("area_rings", arcs.area_rings)
+    return pack
+
+
+def _result(
+    result: Result, shapes_index: int, position: dict[str, int], packs: list[str], steps: int
+) -> dict[str, Any]:
     measured, simulated = sample_counts(result)
-    by_operator: dict[str, list[AreaSummary]] = {name: [] for name in operators_of(result)}
-    for area in result.areas:
-        by_operator[area.operator].append(area)
+    evidence = nr_counts(result)
+    pack = Pack()
+    packed = pack_result(result, position, pack, steps)
     return {
         "shapes": shapes_index,
         "rule": result.rule,
@@ -152,12 +199,10 @@ def _result(result: Result, shapes_index: int, shapes: Shapes) -> dict[str, Any]
         "inputs": _plain(_ordered(result.inputs)),
         "measured": measured,
         "simulated": simulated,
-        "nr": nr_counts(result),
-        "by_indication": _by_indication(result),
-        "layers": [
-            {"operator": operator} | layer_columns(areas, position, list(by_operator))
-            for operator, areas in by_operator.items()
-        ],
+        "nr": evidence,
+        "by_indication": _by_indication(result, evidence),
+        **packed,
+        "pack": _packed(pack, packs),
     }
 
 
@@ -179,7 +224,7 @@ def _points(points: Points) -> dict[str, Any]:
     }
 
 
-def _by_indication(result: Result) -> bool:
+def _by_indication(result: Result, counts: dict[str, int]) -> bool:
     """
     Tell whether 5G rests on the phone's own icon: by the rule, or because nothing else was seen.
 
@@ -187,7 +232,6 @@ def _by_indication(result: Result) -> bool:
     """
     if result.rule in list_rules():
         return load_rule(result.rule).nr_evidence is NrEvidence.NSA_INDICATED
-    counts = nr_counts(result)
     measured = (NrEvidence.SA, NrEvidence.NSA_MEASURED)
     return NrEvidence.NSA_INDICATED in counts and not any(key in counts for key in measured)
 

@@ -19,12 +19,13 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html.parser import HTMLParser
 from importlib import metadata, resources
 from pathlib import Path
+from typing import Any
 
 from ..data.errors import MapError
 from ..data.words import LANGUAGES, language, translate
@@ -33,8 +34,21 @@ from .columns import DrawnResult, Points
 from .layers import page_data
 
 MAP_NAME = "map_phusong"
-SCRIPTS = ("words.js", "areas.js", "points.js", "panel.js", "page.js")
+SCRIPTS = (
+    "words.js",
+    "packs.js",
+    "predict.js",
+    "shapes.js",
+    "values.js",
+    "tiles.js",
+    "points.js",
+    "panel.js",
+    "picture.js",
+    "site.js",
+    "page.js",
+)
 MAX_TITLE_CHARS = 300
+_SHARED = ("scales", "steps_per_degree", "named")
 
 _MARKER = re.compile(r"@@(\w+)@@")
 _SAID = re.compile(r"\bt\(\s*\"((?:[^\"\\]|\\.)+)\"")
@@ -70,26 +84,91 @@ def render_page(
         If there is no result, one has no area or no shape for an area, or Leaflet is not found.
     """
     options = options or PageOptions()
+    data, packs = page_data(results, points)
+    shared = shared_data([data], options)
+    code = page_code(options)
+    return fill_page(
+        page_title(options.title),
+        policy=content_policy(code.scripts, code.styles),
+        styles="\n".join(f"<style>{_closed(style, 'style')}</style>" for style in code.styles),
+        data=data_block(shared | own_data(data, options)) + "\n" + pack_blocks(packs),
+        scripts="\n".join(
+            f"<script>{_closed(script, 'script')}</script>" for script in code.scripts
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """What a page runs and how it looks, in the order in which a browser must read it."""
+
+    scripts: tuple[str, ...]
+    styles: tuple[str, ...]
+
+
+def page_code(options: PageOptions) -> Code:
+    """
+    Give the scripts and styles of every page: Leaflet's, folium's frame, ours.
+
+    Raises
+    ------
+    MapError
+        If Leaflet is not found.
+    """
     leaflet = read_leaflet(options.leaflet_folder)
-    title = _valid((options.title or "").strip()[:MAX_TITLE_CHARS])
-    data = page_data(results, points)
-    data |= {
-        "title": title or None,
-        "language": language(),
-        "words": {to: _catalogue(to, data["said"]) for to in LANGUAGES if to != "en"},
-        "leaflet": {"version": leaflet.version, "licence": leaflet.licence},
-    }
     frame = folium_frame()
-    styles = [leaflet.style, *frame.styles, _file("page.css")]
-    scripts = [leaflet.script, *frame.scripts, *map(_file, SCRIPTS)]
+    return Code(
+        scripts=(leaflet.script, *frame.scripts, *map(_file, SCRIPTS)),
+        styles=(leaflet.style, *frame.styles, _file("page.css")),
+    )
+
+
+def shared_data(pages: Sequence[Mapping[str, Any]], options: PageOptions) -> dict[str, Any]:
+    """Give what pages have in common: the words they say, scales, licences."""
+    leaflet = read_leaflet(options.leaflet_folder)
+    said = sorted({text for data in pages for text in data["said"]})
+    return {
+        "words": {to: _catalogue(to, said) for to in LANGUAGES if to != "en"},
+        "leaflet": {"version": leaflet.version, "licence": leaflet.licence},
+        **{name: pages[0][name] for name in _SHARED},
+    }
+
+
+def own_data(data: Mapping[str, Any], options: PageOptions) -> dict[str, Any]:
+    """Give what only one page has, of the data that `page_data` gave."""
+    title = page_title(options.title)
+    own = {name: value for name, value in data.items() if name not in (*_SHARED, "said")}
+    return own | {"title": title, "language": language()}
+
+
+def page_title(title: str | None) -> str | None:
+    """Give a reader's own title as a page can hold it, or None."""
+    return _valid((title or "").strip()[:MAX_TITLE_CHARS]) or None
+
+
+def data_block(data: object) -> str:
+    """Give data in a script block that no browser executes."""
+    return f'<script type="application/json" id="data">{data_json(data)}</script>'
+
+
+def pack_blocks(packs: Sequence[str]) -> str:
+    """Give packs in script blocks that no browser executes."""
+    return "\n".join(
+        f'<script type="text/plain" id="pack-{index}">{pack}</script>'
+        for index, pack in enumerate(packs)
+    )
+
+
+def fill_page(title: str | None, *, policy: str, styles: str, data: str, scripts: str) -> str:
+    """Give a page's text; everything but the title must be HTML already."""
     parts = {
         "language": language(),
-        "policy": content_policy(scripts, styles),
+        "policy": policy,
         "title": html.escape(title or translate("Coverage map", language())),
-        "styles": "\n".join(f"<style>{_closed(style, 'style')}</style>" for style in styles),
-        "map": frame.container,
-        "data": f'<script type="application/json" id="data">{data_json(data)}</script>',
-        "scripts": "\n".join(f"<script>{_closed(script, 'script')}</script>" for script in scripts),
+        "styles": styles,
+        "map": folium_frame().container,
+        "data": data,
+        "scripts": scripts,
     }
     # One pass, so that nothing put in is looked at again.
     return _MARKER.sub(lambda found: parts[found[1]], _file("page.html"))
@@ -168,6 +247,7 @@ def folium_frame() -> Frame:
         zoom_snap=0.25,
         wheel_px_per_zoom_level=90,
         world_copy_jump=False,
+        fade_animation=False,
     )
     shell._id = MAP_NAME.removeprefix("map_")
     reader = _FrameReader()
@@ -212,6 +292,7 @@ class _FrameReader(HTMLParser):
 
 
 def content_policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
+    """Give the policy that lets these scripts and styles run, by their hashes, and nothing else."""
     allowed = " ".join(_hash(_closed(script, "script")) for script in scripts)
     styled = " ".join(_hash(_closed(style, "style")) for style in styles)
     return (

@@ -44,7 +44,7 @@ class Steps:
 VERDICTS = (
     Fill(key=Verdict.COVERED, label="Covered", color="#0b4f8a"),
     Fill(key=Verdict.NOT_COVERED, label="Not covered", color="#f2a900"),
-    Fill(key=Verdict.UNPROVEN, label="Unproven", color="#dedad2", hatch="#6f6a62"),
+    Fill(key=Verdict.UNPROVEN, label="Unproven", color="#dedad2", hatch="#837d73"),
     Fill(key=Verdict.NO_DATA, label="No data", color=NO_DATA),
 )
 
@@ -63,6 +63,8 @@ NR_EVIDENCE = (
 STEPS = {
     "share": Steps(edges=(0.25, 0.5, 0.75, 0.9, 0.95), colors=_CIVIDIS),
     "down": Steps(edges=(2, 5, 10, 40, 100), colors=_VIRIDIS),
+    "up": Steps(edges=(1, 2, 5, 10, 40), colors=_VIRIDIS),
+    "rtt": Steps(edges=(10, 20, 50, 100, 300), colors=_VIRIDIS),
     "samples": Steps(edges=(10, 30, 100, 300, 1000), colors=_VIRIDIS),
 }
 

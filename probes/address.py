@@ -13,6 +13,7 @@ passes, as the IANA special-purpose registries describe it.
 
 import socket
 import threading
+import time
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from ..data.sample import Outcome
@@ -81,7 +82,7 @@ def check_address(ip: str | IPv4Address | IPv6Address, *, allow_private: bool) -
     try:
         address = ip_address(ip)
     except ValueError:
-        raise _refused(str(ip)) from None
+        raise _refused(str(ip), private=False) from None
     if isinstance(address, IPv4Address):
         private = any(address in network for network in _PRIVATE_4)
         plain = not private and not any(address in network for network in _SPECIAL_4)
@@ -94,7 +95,7 @@ def check_address(ip: str | IPv4Address | IPv6Address, *, allow_private: bool) -
             and (int(bare) >> 32) & 0xFFFFFFFF not in _ISATAP
         )
     if not (plain or (private and allow_private)):
-        raise _refused(str(address))
+        raise _refused(str(address), private=private)
 
 
 def resolve(
@@ -112,7 +113,14 @@ def resolve(
     """
     found: list[Address] = []
     refusal: AttemptError | None = None
-    for address in _look_up(host, port, family, timeout_s)[:MAX_ADDRESSES]:
+    until_s = time.monotonic() + timeout_s
+    try:
+        answers = _look_up(host, port, family, timeout_s)
+    except socket.gaierror:
+        if family is not None and _is_of_another_family(host, port, until_s - time.monotonic()):
+            raise AttemptError(Outcome.DNS_FAILURE, f"no_ipv{family}_address") from None
+        raise
+    for address in answers[:MAX_ADDRESSES]:
         try:
             check_address(address.ip, allow_private=allow_private)
         except AttemptError as error:
@@ -122,6 +130,14 @@ def resolve(
     if not found:
         raise refusal or AttemptError(Outcome.DNS_FAILURE, "dns_failure", error="no addresses")
     return found
+
+
+def _is_of_another_family(host: str, port: int, timeout_s: float) -> bool:
+    """Tell whether a name that has no address of the family asked for has one of the other."""
+    try:
+        return bool(_look_up(host, port, None, max(0.0, timeout_s)))
+    except (OSError, AttemptError):
+        return False
 
 
 def _look_up(host: str, port: int, family: int | None, timeout_s: float) -> list[Address]:
@@ -151,5 +167,7 @@ def _look_up(host: str, port: int, family: int | None, timeout_s: float) -> list
     raise AttemptError(Outcome.DNS_FAILURE, "dns_timeout")
 
 
-def _refused(address: str) -> AttemptError:
-    return AttemptError(Outcome.ADDRESS_REFUSED, "address_refused", address=one_line(address))
+def _refused(address: str, *, private: bool) -> AttemptError:
+    return AttemptError(
+        Outcome.ADDRESS_REFUSED, "address_refused", address=one_line(address), private=private
+    )

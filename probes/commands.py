@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,11 +22,11 @@ from ..console import (
 )
 from ..data.words import say
 from .engines.commands import calibrate, engines
-from .options import run_options
+from .options import load_options, run_options
 from .server.commands import serve
 
 if TYPE_CHECKING:
-    from ..data.sample import Position, Sample
+    from ..data.sample import Sample
     from ..data.store import Store
     from .simulated_area import SimulatedArea
     from .visits import Plan
@@ -69,10 +69,12 @@ def run(
     max_mb: int,
     allow_private: bool,
     ca: Path | None,
+    receipt_key: Path | None,
     lon: float | None,
     lat: float | None,
     accuracy_m: float | None,
     operator: str | None,
+    services: str | None,
     as_json: bool,
 ) -> None:
     """
@@ -84,7 +86,9 @@ def run(
     from ..data.sample import Radio
     from .connection import client_context
     from .interface import Limits
-    from .visits import Plan, far_end, make_engine
+    from .ipv6.service.commands import ask_services, show_services
+    from .receipt import read_key
+    from .visits import Plan, far_end, make_engine, named_position
 
     engine, schemes = make_engine(engine_name, flows)
     server = far_end(url, country, locate, schemes=schemes, allow_private=allow_private, ca_file=ca)
@@ -99,36 +103,20 @@ def run(
         ),
         position=named_position(lon, lat, accuracy_m),
         radio=Radio(operator=operator) if operator else None,
+        receipt_key=read_key(receipt_key) if receipt_key else None,
     )
     with session.store() as store:
+        looking = {"allow_private": allow_private, "ca": ca}
+        asked = ask_services(store, services, plan.position, operator, looking)
         kept = _measure(store, plan)
     _show(kept, as_json=as_json)
+    show_services(asked, as_json=as_json)
     if not any(sample.reading for sample in kept):
         raise SystemExit(EXIT_BAD_ANSWER)
 
 
 @probe.command()
-@click.option(
-    "--server", "url", required=True, help="The far end: ws://host:port or wss://host:port."
-)
-@click.option(
-    "--family", type=click.Choice(("4", "6")), help="Measure over IPv4 or over IPv6 only."
-)
-@click.option(
-    "--max-mb",
-    type=click.IntRange(1, 100_000),
-    default=1_000,
-    show_default=True,
-    help="Data budget of each of the four loads, in megabytes.",
-)
-@click.option(
-    "--allow-private", is_flag=True, help="Also connect to private and loopback addresses."
-)
-@click.option(
-    "--ca",
-    type=click.Path(path_type=Path),
-    help="PEM file of the CA to trust instead of the system's.",
-)
+@load_options
 @json_option
 @pass_session
 def responsiveness(
@@ -136,6 +124,7 @@ def responsiveness(
     url: str,
     family: str | None,
     max_mb: int,
+    interval_s: float,
     allow_private: bool,
     ca: Path | None,
     as_json: bool,
@@ -148,6 +137,7 @@ def responsiveness(
     """
     from .connection import client_context
     from .interface import Limits, Target
+    from .responsiveness import Parameters
     from .working import measure_under_load
 
     client_context(ca)
@@ -159,10 +149,12 @@ def responsiveness(
             target,
             probe=store.own_probe(),
             started_at=datetime.now(UTC),
+            parameters=Parameters.of_interval(interval_s),
             limits=Limits(max_bytes=max_mb * 1_000_000),
             on_phase=lambda phase: note("measuring: {phase}", phase=say(phase)),
         )
         kept = _keep(store, sample)
+        _remark(sample)
     if as_json:
         _show(kept, as_json=True)
     else:
@@ -197,6 +189,20 @@ def responsiveness(
     help="How many invented operators are measured at each place.",
 )
 @click.option(
+    "--dead-zones",
+    type=click.FloatRange(0, 20),
+    default=0.7,
+    show_default=True,
+    help="Discs without any signal in an area, on average.",
+)
+@click.option(
+    "--faults",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    help="Share of attempts that the device spoils.",
+)
+@click.option(
     "--period-start",
     type=click.DateTime(("%Y-%m-%d",)),
     default="2026-07-01",
@@ -212,6 +218,8 @@ def simulate(
     seed: int,
     places: float,
     operators: int,
+    dead_zones: float,
+    faults: float,
     period_start: datetime,
     as_json: bool,
 ) -> None:
@@ -224,7 +232,14 @@ def simulate(
     with session.store() as store:
         areas = _areas(store, set_id, level)
         name, new, duplicate = add_campaign(
-            store, areas, start=start, seed=seed, operators=operators, places=places
+            store,
+            areas,
+            start=start,
+            seed=seed,
+            operators=operators,
+            places=places,
+            dead_zones=dead_zones,
+            fault_share=faults,
         )
     if as_json:
         print_json([{"probe": name, "areas": len(areas), "new": new, "duplicate": duplicate}])
@@ -235,19 +250,6 @@ def simulate(
             duplicate=number(duplicate, 0),
             areas=number(len(areas), 0),
         )
-
-
-def named_position(
-    lon: float | None, lat: float | None, accuracy_m: float | None
-) -> "Position | None":
-    from ..data.errors import ConfigError
-    from ..data.sample import Position
-
-    if lon is None and lat is None and accuracy_m is None:
-        return None
-    if lon is None or lat is None:
-        raise ConfigError("a position needs both --lon and --lat")
-    return Position(lon=lon, lat=lat, accuracy_m=accuracy_m, source="user")
 
 
 def _measure(store: "Store", plan: "Plan") -> "list[Sample]":
@@ -268,7 +270,23 @@ def _measure(store: "Store", plan: "Plan") -> "list[Sample]":
         ceiling=lambda: ceiling_of(cache_path(), boot_id(), measure_ceiling),
     ):
         kept += _keep(store, sample)
+        _remark(sample)
     return kept
+
+
+def _remark(sample: "Sample") -> None:
+    """Say what a figure alone does not."""
+    from .visits import disagreements, was_private
+
+    if was_private(sample):
+        note("that is a private or loopback address; to measure it, say --allow-private")
+    for phase, theirs, ours in disagreements(sample):
+        note(
+            "{phase}: the far end counted {theirs} bytes, we {ours}; both are kept, ours is used",
+            phase=say(phase),
+            theirs=number(theirs, 0),
+            ours=number(ours, 0),
+        )
 
 
 def _keep(store: "Store", sample: "Sample") -> "list[Sample]":
@@ -355,21 +373,21 @@ def add_campaign(
     seed: int,
     operators: int,
     places: float,
+    dead_zones: float = 0.0,
+    fault_share: float = 0.0,
 ) -> tuple[str, int, int]:
     """Keep a simulated campaign; give its name, how many samples were new, how many not."""
-    from .simulate import campaign_probe, simulate_campaign
+    from .simulate import Hazards, campaign_probe, simulate_campaign
 
-    name = campaign_probe(
-        areas, start=start, seed=seed, operators=operators, places_per_area=places
-    )
-    samples = simulate_campaign(
-        areas,
-        probe=name,
-        start=start,
-        seed=seed,
-        operators=operators,
-        places_per_area=places,
-    )
+    shape: dict[str, Any] = {
+        "start": start,
+        "seed": seed,
+        "operators": operators,
+        "places_per_area": places,
+        "hazards": Hazards(dead_zones, fault_share),
+    }
+    name = campaign_probe(areas, **shape)
+    samples = simulate_campaign(areas, probe=name, **shape)
     new = duplicate = 0
     with progress("Simulating", round(len(areas) * operators * places)) as step:
         while batch := list(islice(samples, _BATCH_SAMPLES)):

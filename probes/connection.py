@@ -11,7 +11,7 @@ import select
 import socket
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -23,6 +23,9 @@ from .interface import Address, AttemptError, Limits, Target
 READ = select.POLLIN
 WRITE = select.POLLOUT
 MAX_HEAD_BYTES = 16_384
+# IPv4's least reassembly of 576 bytes, which IPv6's least MTU of 1280 has room for, less headers.
+SMALL_SEGMENT_BYTES = 536
+_SMALL_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +88,25 @@ def reach(target: Target, limits: Limits) -> Address:
             open_connection(target, address, Deadline.after(share)).close()
         except ssl.SSLError:
             raise
-        except (OSError, AttemptError):
-            if position == len(addresses) - 1:
-                raise
+        except (OSError, AttemptError) as error:
+            if position < len(addresses) - 1:
+                continue
+            if isinstance(error, AttemptError) and _opens_when_small(target, address):
+                raise AttemptError(Outcome.TIMEOUT, "path_mtu", during="tls") from None
+            raise
         else:
             return address
     raise TimeoutError
+
+
+def _opens_when_small(target: Target, address: Address) -> bool:
+    """Tell whether TLS that got no answer gets one in small packets."""
+    small = replace(address, small_segments=True)
+    try:
+        open_connection(target, small, Deadline.after(_SMALL_S)).close()
+    except (OSError, AttemptError):
+        return False
+    return True
 
 
 def open_connection(target: Target, address: Address, deadline: Deadline) -> socket.socket:
@@ -119,6 +135,8 @@ def open_tcp(address: Address, deadline: Deadline) -> socket.socket:
     sock = socket.socket(address.socket_family, socket.SOCK_STREAM)
     try:
         sock.settimeout(0)
+        if address.small_segments:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SMALL_SEGMENT_BYTES)
         code = sock.connect_ex(address.sockaddr)
         if code == errno.EINPROGRESS:
             wait(sock, WRITE, deadline)

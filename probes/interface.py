@@ -112,10 +112,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One address that was resolved and passed the address rule: connect to this, not the name."""
+    """
+    One address that was resolved and passed the address rule: connect to this, not the name.
+
+    With `small_segments` both ends of a connection to it send packets that fit through every
+    path: with these a path that loses larger ones carries what it otherwise does not.
+    """
 
     family: int
     sockaddr: tuple[Any, ...]
+    small_segments: bool = False
 
     @property
     def ip(self) -> str:
@@ -155,7 +161,8 @@ class Throughput:
     `mbps` is over the window between `start_s` and `end_s` (seconds on the monotonic clock);
     `low_mbps` and `high_mbps` are its 95 % interval, None where the engine cannot tell.
     `bytes_moved` is everything, the ramp included. `cpu_full` says that this machine, not the
-    link, may have set the pace. `record` is what the engine saw.
+    link, may have set the pace. `test_id` is the name under which the far end has counted too,
+    None where it has not told or asked for one. `record` is what the engine saw.
     """
 
     mbps: float
@@ -163,6 +170,7 @@ class Throughput:
     high_mbps: float | None = None
     rtt_ms: float | None = None
     cpu_full: bool = False
+    test_id: str | None = None
     bytes_moved: int
     start_s: float
     end_s: float

@@ -1,6 +1,6 @@
-"""The options of `phusong probe run`, in the order in which its help shows them."""
+"""The options of the commands that measure, in the order in which their help shows them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -8,6 +8,14 @@ import click
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
+_ALLOW_PRIVATE = click.option(
+    "--allow-private", is_flag=True, help="Also connect to private and loopback addresses."
+)
+_CA = click.option(
+    "--ca",
+    type=click.Path(path_type=Path),
+    help="PEM file of the CA to trust instead of the system's.",
+)
 _RUN = (
     click.option("--server", "url", help="The far end: ws://host:port or wss://host:port."),
     click.option(
@@ -53,13 +61,12 @@ _RUN = (
         show_default=True,
         help="Data budget of each direction, in megabytes.",
     ),
+    _ALLOW_PRIVATE,
+    _CA,
     click.option(
-        "--allow-private", is_flag=True, help="Also connect to private and loopback addresses."
-    ),
-    click.option(
-        "--ca",
-        type=click.Path(path_type=Path),
-        help="PEM file of the CA to trust instead of the system's.",
+        "--receipt-key",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="PEM file of the public key that the server's receipts have to be signed with.",
     ),
     click.option("--lon", type=float, help="Where you are: longitude, in degrees east."),
     click.option("--lat", type=float, help="Where you are: latitude, in degrees north."),
@@ -67,11 +74,51 @@ _RUN = (
         "--accuracy", "accuracy_m", type=float, help="How far off the position may be, in metres."
     ),
     click.option("--operator", help="Whose network it is."),
+    click.option(
+        "--services",
+        is_flag=False,
+        flag_value="vietnam",
+        help="Also ask the public services of a catalogue (a file; without a value, Vietnam's).",
+    ),
+)
+_LOAD = (
+    click.option(
+        "--server", "url", required=True, help="The far end: ws://host:port or wss://host:port."
+    ),
+    click.option(
+        "--family", type=click.Choice(("4", "6")), help="Measure over IPv4 or over IPv6 only."
+    ),
+    click.option(
+        "--max-mb",
+        type=click.IntRange(1, 100_000),
+        default=1_000,
+        show_default=True,
+        help="Data budget of each of the four loads, in megabytes.",
+    ),
+    click.option(
+        "--interval",
+        "interval_s",
+        type=click.FloatRange(0.5, 5),
+        default=1.0,
+        show_default=True,
+        help="Seconds of an interval; 5 is version 09 of the draft's, at five times the data.",
+    ),
+    _ALLOW_PRIVATE,
+    _CA,
 )
 
 
 def run_options(command: Decorated) -> Decorated:
     """Give a command the options that say what to measure, how, and where."""
-    for option in reversed(_RUN):
+    return _with(_RUN, command)
+
+
+def load_options(command: Decorated) -> Decorated:
+    """Give a command the options of a measurement under load."""
+    return _with(_LOAD, command)
+
+
+def _with(options: Sequence[Callable[[Decorated], Decorated]], command: Decorated) -> Decorated:
+    for option in reversed(options):
         command = option(command)
     return command

@@ -8,6 +8,10 @@ that a bad one can be told.
 
 The standard deviation in its tests of stability is the population's (the draft does not say).
 Self probes are the kernel's round-trip estimates, the draft's substitute under HTTP/1.1.
+
+An interval is 1 s, as in all versions of the draft before 09, which takes 5 s: a direction then
+runs for about a minute at full speed, which nobody who pays for data can be asked for. Figures of
+unlike intervals are not to be compared, so each record says where its parameters are not 09's.
 """
 
 import json
@@ -18,7 +22,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from ..data.sample import Outcome
@@ -29,6 +33,10 @@ from .working_load import ForeignProbe, WorkingLoad, fetch, probe_foreign, tls_c
 FORMULA = "draft-ietf-ippm-responsiveness-09"
 CONFIG_PATH = "/.well-known/nq"
 _FOREIGN_BYTES = {True: 5000, False: 1000}
+# What 09 has and we have not, unless asked to.
+_DRAFTS_OWN = {"id_s": 5.0}
+# How many intervals a direction takes at the most.
+MOST_INTERVALS = 20
 _PROBERS = 8
 _MAX_KEPT = 400
 
@@ -55,6 +63,15 @@ class Parameters:
     mps: float = 100.0
     ptc: float = 0.05
     at_most_s: float = 20.0
+
+    @classmethod
+    def of_interval(cls, seconds: float) -> Self:
+        """Give the draft's parameters with another interval, and as many of them as ever."""
+        return cls(id_s=seconds, at_most_s=MOST_INTERVALS * seconds)
+
+    def departs_from_draft(self) -> dict[str, float]:
+        """Give what the draft has, by name, where this is something else."""
+        return {name: own for name, own in _DRAFTS_OWN.items() if getattr(self, name) != own}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +169,10 @@ def ask_network_quality(target: Target, address: Address, limits: Limits) -> Net
     with open_connection(target, address, Deadline.after(limits.connect_s)) as sock:
         body = fetch(sock, target, CONFIG_PATH, deadline)
     try:
-        urls: Any = json.loads(body)["urls"]
+        said: Any = json.loads(body)
+        if str(said["version"]) != "1":
+            raise AttemptError(Outcome.PROTOCOL_ERROR, "nq_version")
+        urls = said["urls"]
         large, small, upload = (
             _own_path(urls[f"{name}_url"], target)
             for name in ("large_download", "small_download", "upload")
@@ -350,6 +370,7 @@ class _Test:
         return {
             "formula": FORMULA,
             "parameters": asdict(self.parameters),
+            "departs_from_draft": self.parameters.departs_from_draft(),
             "self_probe": "tcp_rtt_sender" if self.load.upload else "tcp_rtt_receiver",
             "stopped_by": self.stopped_by or None,
             "duration_s": round(time.monotonic() - self.started, 3),

@@ -4,48 +4,36 @@ A simulated campaign: a thin but real radio field, measured the way technicians 
 Nothing here is a measurement, and every sample says so (`Sample.simulated`, tool
 ``phusong-simulate``). It shows the pipeline at the size of a country, with invented operators.
 
-The model, named `MODEL` in every record; the same seed gives the same bytes:
+The model, named `MODEL` in every record; the same seed gives the same bytes. `radio_field.py` has
+the physics and the truth; here is how a country is drawn over it:
 
 - **Sites** of each operator stand on a shifted lattice with jitter. Their distance grows from
   0.6 km where an area is dense to 9 km where it is empty, times the operator's own thrift.
-- **Path loss** is log-distance, ``A + 37.6 log10(d / km)`` dB, A from 120 (open, low band) to 128
-  (dense, 2 GHz), the exponent and the dense end as in 3GPP TR 36.942's macro cell.
-- **Shadowing** is a smooth field of mean 0: six plane waves of random direction and phase, 4 to
-  8 dB, over some hundreds of metres, so that neighbouring places fade together.
-- **Terrain**: some empty areas lie behind hills, where every operator loses 10 to 28 dB more.
-- **SINR** compares the best site with noise and with the second site under its load;
-  **throughput** is a share of the Shannon bound, capped by the device, less the cell's load.
-- **Failures** grow as SINR falls: timeouts, refusals, stalls; below the device's sensitivity
-  there is no signal.
-- **5G** is non-standalone, in dense areas, beside the LTE anchor; some devices measure the NR
-  cell, the others only show an icon.
+- **Path loss** at 1 km from 120 dB (open, low band) to 128 (dense, 2 GHz).
+- **Shadowing**: six plane waves of random direction and phase, 4 to 8 dB, over some hundreds of
+  metres.
+- **Terrain**: some empty areas lie behind hills, where every operator loses 10 to 28 dB more; and,
+  where asked for, dead zones in which no operator is heard.
+- **5G** in dense areas; some devices measure the NR cell, the others only show an icon.
+- **Failures** are timeouts, refusals and stalls; and, where asked for, faults of the device.
 - **Effort** is uneven: a few areas are never visited, some thoroughly, most at a handful of
   places; now and then a car is parked and measures the same place again and again.
 """
 
 import hashlib
+import json
 import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from ..data.sample import (
-    Kind,
-    NrEvidence,
-    Outcome,
-    Position,
-    Provenance,
-    Radio,
-    Rat,
-    Reading,
-    Sample,
-)
+from ..data.sample import Position, Provenance, Sample
+from .radio_field import DeadZone, RadioField, Site
 from .simulated_area import SimulatedArea
+from .simulated_attempt import MODEL, Network, SimulatedOperator, measure, spoil
 
-MODEL = "log-distance-2"
 TOOL = "phusong-simulate"
-ENGINE = "simulated"
 PLACES_PER_AREA = 16.0
 OPERATORS = 3
 MOST_OPERATORS = 9
@@ -57,44 +45,27 @@ _UNVISITED_SHARE, _THOROUGH_SHARE, _PARKED_SHARE = 0.03, 0.15, 0.02
 _HILLY_SHARE, _HILLS_DB = 0.3, (10.0, 28.0)
 _THOROUGH_PLACES = (80, 110)
 _THOROUGH_SHARE_OF_EFFORT = 0.65
-_SENSITIVITY_DBM = -124.0
-_NOISE_DBM = -125.0  # 15 kHz of thermal noise and a receiver's 7 dB
-_SITE_DBM = 30.0  # per resource element, antenna gain included
-_UPLINK_NOISE_DBM = -105.0
 _SHADOWING_DB = 8.0  # where nothing is built; dense networks fade less
-_IMPLEMENTATION_DB = 3.0
 _WAVES = 6
 _MOST_SITES = 40
+_DEAD_ZONE_M = (100.0, 600.0)
+_MOST_OF_AREA = 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class SimulatedOperator:
-    """An invented network: `thrift` stretches the distance between its sites."""
+class Hazards:
+    """
+    What a campaign meets besides weak coverage.
 
-    name: str
-    plmn: str
-    thrift: float
-    nr_share: float
+    `dead_zones` is their mean number in an area, `fault_share` the share of attempts that the
+    device spoils.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class _Site:
-    x_m: float
-    y_m: float
-    load: float
+    dead_zones: float = 0.0
+    fault_share: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """One operator's network in one area, in metres from its centre."""
-
-    operator: SimulatedOperator
-    loss_at_1_km_db: float
-    shadowing_db: float
-    sites: tuple[_Site, ...]
-    waves: tuple[tuple[float, float, float], ...]
-    has_nr: bool
-    measures_nr: bool
+NO_HAZARDS = Hazards()
 
 
 def invented_operators(count: int) -> tuple[SimulatedOperator, ...]:
@@ -117,11 +88,14 @@ def campaign_probe(
     seed: int,
     operators: int = OPERATORS,
     places_per_area: float = PLACES_PER_AREA,
+    hazards: Hazards = NO_HAZARDS,
 ) -> str:
     """Name a campaign by everything that shapes it, so that only the same one has its name."""
     shape = hashlib.sha256(
         repr((MODEL, start.isoformat(), seed, operators, places_per_area)).encode()
     )
+    if hazards != NO_HAZARDS:
+        shape.update(repr(hazards).encode())
     for area in areas:
         shape.update(repr((area.code, area.lon, area.lat, area.radius_m, area.density)).encode())
     return f"sim-{shape.hexdigest()[:16]}"
@@ -135,6 +109,7 @@ def simulate_campaign(
     seed: int,
     operators: int = OPERATORS,
     places_per_area: float = PLACES_PER_AREA,
+    hazards: Hazards = NO_HAZARDS,
 ) -> Iterator[Sample]:
     """
     Give the samples of a campaign, numbered from 1, in the order of the areas.
@@ -148,16 +123,16 @@ def simulate_campaign(
     places_per_area
         The mean over all areas of how many places are visited, each with every operator.
     """
-    networks = invented_operators(operators)
-    source = Provenance(tool=TOOL, record=f'{{"model":"{MODEL}","seed":{seed}}}')
+    invented = invented_operators(operators)
+    source = Provenance(tool=TOOL, record=_record(seed, hazards))
     seq = 0
     for area in areas:
         rng = random.Random(f"{MODEL}/{seed}/{area.code}")
         places = _places(rng, area, places_per_area)
         if not places:
             continue
-        hills_db = _hills_db(rng, area)
-        fields = [_field(rng, area, network, hills_db) for network in networks]
+        networks = _networks(rng, area, invented, seed, hazards)
+        faults = _other_rng(seed, area, "faults")
         moment = start + timedelta(days=rng.randrange(DAYS), seconds=rng.uniform(0, 4 * 3600))
         metres_east = _M_PER_DEGREE * math.cos(math.radians(area.lat))
         for x, y in places:
@@ -167,10 +142,64 @@ def simulate_campaign(
                 accuracy_m=round(3 + rng.expovariate(0.3), 1),
                 source="simulated",
             )
-            for field in fields:
+            for network in networks:
                 seq += 1
-                yield _measure(rng, field, x, y, position, moment, probe, seq, source)
+                sample = measure(rng, network, x, y, position, moment, probe, seq, source)
+                yield spoil(sample) if faults.random() < hazards.fault_share else sample
             moment += timedelta(seconds=rng.uniform(50, 90))
+
+
+def networks_of(
+    area: SimulatedArea,
+    *,
+    seed: int,
+    operators: int = OPERATORS,
+    places_per_area: float = PLACES_PER_AREA,
+    hazards: Hazards = NO_HAZARDS,
+) -> list[Network]:
+    """Give the networks that a campaign of these options measures in an area: its truth."""
+    rng = random.Random(f"{MODEL}/{seed}/{area.code}")
+    _places(rng, area, places_per_area)
+    return _networks(rng, area, invented_operators(operators), seed, hazards)
+
+
+def _networks(
+    rng: random.Random,
+    area: SimulatedArea,
+    invented: Sequence[SimulatedOperator],
+    seed: int,
+    hazards: Hazards,
+) -> list[Network]:
+    hills_db = _hills_db(rng, area)
+    dead = _dead_zones(_other_rng(seed, area, "dead zones"), area, hazards.dead_zones)
+    networks = [_network(rng, area, operator, hills_db) for operator in invented]
+    return [replace(each, field=replace(each.field, dead_zones=dead)) for each in networks]
+
+
+def _other_rng(seed: int, area: SimulatedArea, what: str) -> random.Random:
+    """Give chances of their own, so that a hazard more leaves everything else as it was."""
+    return random.Random(f"{MODEL}/{seed}/{area.code}/{what}")
+
+
+def _record(seed: int, hazards: Hazards) -> str:
+    record: dict[str, object] = {"model": MODEL, "seed": seed}
+    if hazards != NO_HAZARDS:
+        record |= {"dead_zones": hazards.dead_zones, "fault_share": hazards.fault_share}
+    return json.dumps(record, separators=(",", ":"))
+
+
+def _dead_zones(
+    rng: random.Random, area: SimulatedArea, mean_number: float
+) -> tuple[DeadZone, ...]:
+    """Draw discs in the area: how many as in a Poisson process, none of most of the area."""
+    zones = []
+    waited = rng.expovariate(1)
+    while waited < mean_number:
+        angle, off_m = rng.uniform(0, math.tau), area.radius_m * math.sqrt(rng.random())
+        radius_m = min(rng.uniform(*_DEAD_ZONE_M), _MOST_OF_AREA * area.radius_m)
+        zones.append(DeadZone(off_m * math.cos(angle), off_m * math.sin(angle), radius_m))
+        waited += rng.expovariate(1)
+    return tuple(zones)
 
 
 def _places(
@@ -212,16 +241,16 @@ def _hills_db(rng: random.Random, area: SimulatedArea) -> float:
     return rng.uniform(*_HILLS_DB) if hidden else 0.0
 
 
-def _field(
+def _network(
     rng: random.Random, area: SimulatedArea, operator: SimulatedOperator, hills_db: float
-) -> _Field:
+) -> Network:
     """Build an operator's network around an area."""
     spacing_m = 600 * (9000 / 600) ** (1 - area.density) * operator.thrift * rng.uniform(0.8, 1.2)
     reach = area.radius_m + spacing_m
     steps = int(reach / spacing_m) + 1
     off_x, off_y = rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5)
     sites = [
-        _Site(
+        Site(
             (column + off_x + rng.uniform(-0.2, 0.2)) * spacing_m,
             (row + off_y + rng.uniform(-0.2, 0.2)) * spacing_m,
             rng.uniform(0.1, 0.6),
@@ -240,129 +269,11 @@ def _field(
                 rng.uniform(0, math.tau),
             )
         )
-    return _Field(
-        operator=operator,
+    field = RadioField(
         loss_at_1_km_db=120 + 8 * area.density + hills_db,
         shadowing_db=_SHADOWING_DB * (1 - area.density / 2),
         sites=tuple(sites[:_MOST_SITES]),
         waves=tuple(waves),
         has_nr=area.density > 0.5 and rng.random() < operator.nr_share,
-        measures_nr=rng.random() < 0.7,
     )
-
-
-def _levels(field: _Field, x: float, y: float) -> tuple[float, float, float]:
-    """Give RSRP in dBm, SINR in dB and the load of the serving site at a place."""
-    best = second = math.inf
-    load = other_load = 0.0
-    for site in field.sites:
-        dx, dy = site.x_m - x, site.y_m - y
-        squared = dx * dx + dy * dy
-        if squared < best:
-            best, second, load, other_load = squared, best, site.load, load
-        elif squared < second:
-            second, other_load = squared, site.load
-    cos = math.cos
-    fade = sum(cos(kx * x + ky * y + phase) for kx, ky, phase in field.waves)
-    shadow_db = field.shadowing_db * math.sqrt(2 / _WAVES) * fade
-    # log10 of a squared distance: half the exponent; nobody measures within 35 m of a mast.
-    reference = _SITE_DBM - field.loss_at_1_km_db + 18.8 * 6
-    rsrp = reference - 18.8 * math.log10(max(best, 1225.0)) + shadow_db
-    # The neighbour's fading is another one, so only the server's own shadowing moves its level.
-    other = reference - 18.8 * math.log10(max(second, 1225.0)) - 5
-    interference = 10 ** (_NOISE_DBM / 10) + other_load * 10 ** (other / 10)
-    return rsrp, rsrp - 10 * math.log10(interference) - _IMPLEMENTATION_DB, load
-
-
-def _measure(
-    rng: random.Random,
-    field: _Field,
-    x: float,
-    y: float,
-    position: Position,
-    moment: datetime,
-    probe: str,
-    seq: int,
-    source: Provenance,
-) -> Sample:
-    """Attempt one speed test at a place."""
-    rsrp, sinr, load = _levels(field, x, y)
-    rsrp += rng.gauss(0, 1.5)
-    sinr += rng.gauss(0, 1.0)
-    nr_rsrp = rsrp - 9 if field.has_nr and rsrp > -103 else None
-    outcome, reason = _outcome(rng, rsrp, sinr)
-    reading = _reading(rng, sinr, load, rsrp, nr_rsrp) if outcome is Outcome.OK else None
-    return Sample(
-        probe=probe,
-        seq=seq,
-        kind=Kind.SPEED,
-        started_at=moment,
-        outcome=outcome,
-        reason=reason,
-        duration_s=round(rng.uniform(21, 24) if reading else rng.uniform(5, 12), 2),
-        engine=ENGINE,
-        engine_version=MODEL,
-        reading=reading,
-        position=position,
-        radio=_radio(field, rsrp, sinr, nr_rsrp, signal=outcome is not Outcome.NO_SIGNAL),
-        source=source,
-        simulated=True,
-    )
-
-
-def _outcome(rng: random.Random, rsrp: float, sinr: float) -> tuple[Outcome, str | None]:
-    if rsrp < _SENSITIVITY_DBM:
-        return Outcome.NO_SIGNAL, "no_signal"
-    chance = 0.0003 + 0.7 / (1 + math.exp(min(sinr + 4, 50)))
-    if rng.random() >= chance:
-        return Outcome.OK, None
-    kind = rng.random()
-    if kind < 0.65:
-        return Outcome.TIMEOUT, "download_timeout" if kind < 0.4 else "upload_timeout"
-    if kind < 0.85:
-        return Outcome.STALLED, "download_stalled"
-    return Outcome.REFUSED, "connect_refused"
-
-
-def _reading(
-    rng: random.Random, sinr: float, load: float, rsrp: float, nr_rsrp: float | None
-) -> Reading:
-    per_hz = min(0.75 * math.log2(1 + 10 ** (sinr / 10)), 5.0)
-    free = (1 - load) * rng.uniform(0.85, 1.1)
-    down = 20 * 1.5 * per_hz * free
-    headroom_db = rsrp - _SITE_DBM + 36 - _UPLINK_NOISE_DBM
-    up = 8 * min(0.75 * math.log2(1 + 10 ** (headroom_db / 10)), 4.5) * free
-    if nr_rsrp is not None:
-        nr_per_hz = min(0.75 * math.log2(1 + 10 ** ((nr_rsrp + 108) / 10)), 6.0)
-        down += 80 * 0.9 * nr_per_hz * free
-        up += 10 * nr_per_hz * free
-    rtt = 18 + 25 * load + rng.expovariate(0.2)
-    jitter = 0.5 + rng.expovariate(0.5)
-    return Reading(
-        down_mbps=round(max(down, 0.02), 2),
-        up_mbps=round(max(up, 0.02), 2),
-        rtt_idle_ms=round(rtt, 1),
-        rtt_loaded_ms=round(rtt + 20 + rng.expovariate(0.02), 1),
-        jitter_ms=round(jitter, 2),
-        loss_ratio=0.05 if sinr < 0 and rng.random() < 0.2 else 0.0,
-    )
-
-
-def _radio(
-    field: _Field, rsrp: float, sinr: float, nr_rsrp: float | None, *, signal: bool
-) -> Radio:
-    if not signal:
-        return Radio(plmn=field.operator.plmn, operator=field.operator.name)
-    measured = nr_rsrp is not None and field.measures_nr
-    evidence = NrEvidence.NONE
-    if nr_rsrp is not None:
-        evidence = NrEvidence.NSA_MEASURED if measured else NrEvidence.NSA_INDICATED
-    return Radio(
-        plmn=field.operator.plmn,
-        operator=field.operator.name,
-        rat=Rat.LTE if nr_rsrp is None else Rat.NR_NSA,
-        nr_evidence=evidence,
-        rsrp_dbm=round(min(rsrp, -44.0), 1),
-        sinr_db=round(min(max(sinr, -20.0), 40.0), 1),
-        nr_rsrp_dbm=round(nr_rsrp, 1) if measured and nr_rsrp is not None else None,
-    )
+    return Network(operator, field, measures_nr=rng.random() < 0.7)

@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,11 +32,15 @@ from .engines.registry import default_engine
 from .interface import Address, Engine, Failure, Latency, Limits, Target, Throughput, attempt
 from .latency import LoadedEcho, loaded_record, loaded_rtt_ms, measure_idle
 from .offer import Offer, ask_offer
+from .receipt import ask_receipt, is_test_id
 
 PHASES = ("connect", "latency", "download", "upload")
 TOOL = "phusong"
 # Below this no machine that runs us is the limit; above it, what it can do is looked up.
 FAST_MBPS = 200.0
+_NOTHING_CAME = ("opened_then_stalled", "too_little")
+# Enough to tell whether anything comes through in small packets.
+_SMALL_LIMITS: dict[str, Any] = {"duration_s": 1.5, "stall_s": 1.5}
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 T = TypeVar("T")
@@ -54,6 +59,7 @@ def measure_visit(
     on_phase: Callable[[str], None] | None = None,
     ceiling: Callable[[], Ceiling | None] = lambda: None,
     found_by: Mapping[str, Any] | None = None,
+    receipt_key: bytes | None = None,
 ) -> Sample:
     """
     Measure once; whatever comes of it is a sample.
@@ -74,6 +80,8 @@ def measure_visit(
         Asked, after a fast test, what this machine can measure.
     found_by
         How the server was found, to be kept with the sample.
+    receipt_key
+        The public key, in PEM, that the server's receipts have to be signed with.
     """
     visit = _Visit(
         target,
@@ -82,29 +90,15 @@ def measure_visit(
         on_phase or (lambda phase: None),
         ceiling,
         dict(found_by or {}),
+        receipt_key,
     )
     mono_ns = time.monotonic_ns()
     failure = attempt(visit.run)
     if isinstance(failure, Failure) and visit.failure is None:
         visit.fail(failure)
-    return Sample(
-        probe=probe,
-        kind=Kind.SPEED,
-        started_at=started_at,
-        outcome=visit.failure.outcome if visit.failure else Outcome.OK,
-        reason=f"{visit.phase}_{visit.failure.reason}"[:64] if visit.failure else None,
-        mono_ns=mono_ns,
-        boot_id=boot_id(),
-        duration_s=round((time.monotonic_ns() - mono_ns) / 1e9, 4),
-        engine=visit.engine.name if visit.engine else None,
-        engine_version=visit.engine.version if visit.engine else None,
-        server=target.url,
-        family=visit.address.family if visit.address else target.family,
-        reading=None if visit.failure else visit.reading(),
-        position=position,
-        radio=radio,
-        source=Provenance(tool=TOOL, record=visit.record()),
-    )
+    duration_s = round((time.monotonic_ns() - mono_ns) / 1e9, 4)
+    seen = visit.sample(probe, started_at, position, radio)
+    return replace(seen, mono_ns=mono_ns, boot_id=boot_id(), duration_s=duration_s)
 
 
 class _Visit:
@@ -116,6 +110,7 @@ class _Visit:
         on_phase: Callable[[str], None],
         ceiling: Callable[[], Ceiling | None],
         found_by: dict[str, Any],
+        receipt_key: bytes | None,
     ) -> None:
         self.target = target
         self.engine = engine
@@ -132,6 +127,8 @@ class _Visit:
         self.ask_ceiling = ceiling
         self.ceiling: Ceiling | None = None
         self.found_by = found_by
+        self.receipt_key = receipt_key
+        self.has_receipts = False
 
     def run(self) -> None:
         """Go through the phases until one fails."""
@@ -144,6 +141,7 @@ class _Visit:
         offer = self._offer(address)
         if self.failure is not None:
             return
+        self.has_receipts = offer is not None
         self.engine = engine = self.engine or default_engine(offer.max_flows if offer else 0)
         token = offer.token if offer else None
         if not engine.times_itself:
@@ -188,8 +186,11 @@ class _Visit:
         with echo as loaded:
             moved = self._do(phase, lambda: run(target, address, limits))
         if moved is None:
+            self._suspect_path_mtu(run, address)
             return None, None
         self._report(**moved.record)
+        if self.has_receipts and is_test_id(moved.test_id):
+            self._ask_receipt(phase, address, moved)
         if loaded is None:
             return moved, None
         loaded_ms = loaded_rtt_ms(loaded.echoes, moved.start_s, moved.end_s)
@@ -197,6 +198,33 @@ class _Visit:
             seen = loaded_record(loaded.echoes, moved.start_s, moved.end_s)
             self._report(loaded_method="udp_echo", rtt_loaded_ms=round(loaded_ms, 3), loaded=seen)
         return moved, loaded_ms
+
+    def _suspect_path_mtu(
+        self, run: Callable[[Target, Address, Limits], Throughput], address: Address
+    ) -> None:
+        """
+        Try once more in small packets what has opened and then carried nothing.
+
+        If that goes through, the path loses full-size packets without a word: a fault of the
+        network's, and of another kind than a server that is silent. What it carried is no speed.
+        """
+        if self.failure is None or self.failure.reason not in _NOTHING_CAME:
+            return
+        small = replace(address, small_segments=True)
+        tried = attempt(lambda: run(self.target, small, replace(self.limits, **_SMALL_LIMITS)))
+        if isinstance(tried, Failure) and tried.reason != "budget_spent":
+            self._report(in_small_segments=tried.reason)
+            if tried.outcome is Outcome.CANCELLED:
+                self.fail(tried)
+            return
+        self._report(in_small_segments="through")
+        self.fail(replace(self.failure, reason="path_mtu", record={}))
+
+    def _ask_receipt(self, phase: str, address: Address, moved: Throughput) -> None:
+        """Keep what the far end has counted, beside what we have."""
+        target, limits, key = self.target, self.limits, self.receipt_key
+        kept = ask_receipt(target, address, moved, phase, limits=limits, key=key)
+        self._report(receipt=kept)
 
     def _do(self, phase: str, run: Callable[[], T]) -> T | None:
         self.phase = phase
@@ -243,11 +271,33 @@ class _Visit:
             near_ceiling=self.near_ceiling(down, up),
         )
 
+    def sample(
+        self, probe: str, started_at: datetime, position: Position | None, radio: Radio | None
+    ) -> Sample:
+        """Give what came of the visit, times aside."""
+        failure = self.failure
+        return Sample(
+            probe=probe,
+            kind=Kind.SPEED,
+            started_at=started_at,
+            outcome=failure.outcome if failure else Outcome.OK,
+            reason=f"{self.phase}_{failure.reason}"[:64] if failure else None,
+            engine=self.engine.name if self.engine else None,
+            engine_version=self.engine.version if self.engine else None,
+            server=self.target.url,
+            family=self.address.family if self.address else self.target.family,
+            reading=None if failure else self.reading(),
+            position=position,
+            radio=radio,
+            source=Provenance(tool=TOOL, record=self.record()),
+        )
+
     def near_ceiling(self, down: Throughput, up: Throughput) -> bool:
         """Tell whether this machine, not the link, may have been the limit."""
         limit = self.ceiling
         near = limit is not None and (
-            limit.is_near(down.mbps, "download") or limit.is_near(up.mbps, "upload")
+            limit.is_near(down.mbps, "download", tls=self.target.tls)
+            or limit.is_near(up.mbps, "upload", tls=self.target.tls)
         )
         return near or down.cpu_full or up.cpu_full
 

@@ -35,6 +35,7 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
     position: Position | None = None
     radio: Radio | None = None
+    receipt_key: bytes | None = None
 
 
 def make_engine(name: str | None, flows: int | None) -> tuple[Engine | None, tuple[str, ...]]:
@@ -90,6 +91,24 @@ def far_end(
     return Target.parse(url, schemes=schemes, allow_private=allow_private, ca_file=ca_file)
 
 
+def named_position(
+    lon: float | None, lat: float | None, accuracy_m: float | None
+) -> Position | None:
+    """
+    Give the place that the user named, None if none was.
+
+    Raises
+    ------
+    ConfigError
+        If it is half a place.
+    """
+    if lon is None and lat is None and accuracy_m is None:
+        return None
+    if lon is None or lat is None:
+        raise ConfigError("a position needs both --lon and --lat")
+    return Position(lon=lon, lat=lat, accuracy_m=accuracy_m, source="user")
+
+
 def measure_all(
     plan: Plan,
     *,
@@ -122,10 +141,36 @@ def measure_all(
                 on_phase=on_phase,
                 ceiling=ceiling,
                 found_by=found,
+                receipt_key=plan.receipt_key,
             )
             yield sample
             if sample.outcome not in _REFUSALS:
                 break
+
+
+def was_private(sample: Sample) -> bool:
+    """Tell whether a private or loopback address was all that kept a visit from its server."""
+    refused = sample.outcome is Outcome.ADDRESS_REFUSED
+    return refused and any(phase.get("private") for phase in _phases(sample))
+
+
+def disagreements(sample: Sample) -> list[tuple[str, int, int]]:
+    """Give direction, bytes that the far end counted, and bytes that we did, where they differ."""
+    kept = [(phase, phase.get("receipt") or {}) for phase in _phases(sample)]
+    return [
+        (phase["phase"], receipt["receipt"]["bytes"], receipt["counted_bytes"])
+        for phase, receipt in kept
+        if receipt.get("agrees") is False
+    ]
+
+
+def _phases(sample: Sample) -> list[dict[str, Any]]:
+    try:
+        record: dict[str, Any] = json.loads(sample.source.record or "{}")
+    except ValueError:
+        # Too much was seen to be kept whole.
+        return []
+    return [*record.get("phases", ()), record.get("failed", {})]
 
 
 def _not_found(

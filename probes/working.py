@@ -162,6 +162,10 @@ class _Run:
                 "phase": self.phase,
                 "outcome": failure.outcome.value,
                 "reason": failure.reason,
+            } | {
+                name: value
+                for name, value in failure.record.items()
+                if not isinstance(value, list | dict)
             }
         return json.dumps(whole, ensure_ascii=True, separators=(",", ":"))
 

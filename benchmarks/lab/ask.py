@@ -22,6 +22,9 @@ def main() -> None:
     assert offer
     if what == "echo":
         count, interval_s = int(words[0]), float(words[1])
+        # Whoever wants to ask beside us gives a line when all of them are ready.
+        print("ready", file=sys.stderr, flush=True)
+        sys.stdin.readline()
         echoes = ask_echoes(address, offer.token, probes=count, interval_s=interval_s, wait_s=3.0)
         seen, lost = summarise(echoes, method="udp_echo"), loss_by_way(echoes)
         shown: dict[str, object] = dict(seen.record["percentiles_ms"])

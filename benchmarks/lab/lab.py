@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 BUILT = HERE.parent.parent / ".build" / "lab"
 NETNS = Path("/run/netns")
 NAME = "phlab-{pid}-{number}-{side}"
-STALE = re.compile(r"phlab-(\d+)-\d+-[cs]")
+STALE = re.compile(r"phlab-(\d+)-\d+-[a-z]")
 MTU = 1500
 # From here on a TUN device cannot keep up packet by packet.
 GSO_FROM_MBPS = 300

@@ -11,21 +11,13 @@ import re
 
 from ..check import ascii_safe
 from ..errors import RecordError
+from ..levels import FILLERS, known_identity, reported_level
 
 _MISSING = frozenset({"", "-", "--"})
 _NUMBER = re.compile(r"[+-]?[0-9]{1,25}(?:\.[0-9]{0,25})?(?:[eE][+-]?[0-9]{1,3})?\Z")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}(?:\.0{1,6})?\Z")
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+\Z")
 _HEX = re.compile(r"[0-9A-Fa-f]{1,16}\Z")
-
-# What reporting ranges leave room for; outside of them stands no level but a device's filler.
-RSRP_DBM = (-156.0, -44.0)  # 3GPP TS 36.133, 9.1.4, with the extended range
-RSRQ_DB = (-34.0, 2.5)  # 3GPP TS 36.133, 9.1.7, with the extended range
-SINR_DB = (-30.0, 40.0)  # Android's LTE scale is -20 to 30; some modems go a little further
-RSCP_DBM = (-120.0, -25.0)  # 3GPP TS 25.133, 9.1.1: -24, one above, is how phones write "none"
-RXLEV_DBM = (-113.0, -47.0)  # Android's GSM scale starts at -113; 3GPP TS 45.008, 8.1.4
-# Largest signed integers, and all ones in the fields' 16, 24 and 28 bits.
-FILLERS = frozenset({0xFFFF, 0xFFFFFF, 0xFFFFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 0x7FFFFFFFFFFFFFFF})
 
 
 def is_missing(cell: str) -> bool:
@@ -56,8 +48,7 @@ def read_whole(name: str, cell: str) -> int | None:
 
 def read_identity(name: str, cell: str) -> int | None:
     """Give a cell or area identity; zero, negative numbers and fillers mean that none is known."""
-    value = read_whole(name, cell)
-    return None if value is None or value <= 0 or value in FILLERS else value
+    return known_identity(read_whole(name, cell))
 
 
 def read_hexadecimal(name: str, cell: str) -> int | None:
@@ -66,15 +57,12 @@ def read_hexadecimal(name: str, cell: str) -> int | None:
         return None
     if not _HEX.match(cell):
         raise _not_a_number(name, cell)
-    value = int(cell, 16)
-    return None if value == 0 or value in FILLERS else value
+    return known_identity(int(cell, 16))
 
 
 def read_level(name: str, cell: str, reportable: tuple[float, float]) -> float | None:
     """Give a level in dBm or dB, or None where it is missing or no device can have measured it."""
-    value = read_number(name, cell)
-    low, high = reportable
-    return value if value is not None and low <= value <= high else None
+    return reported_level(read_number(name, cell), reportable)
 
 
 def read_plmn(mcc: str, mnc: str) -> str | None:

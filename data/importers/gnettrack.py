@@ -14,11 +14,13 @@ from zoneinfo import ZoneInfo
 
 from ..check import ascii_safe
 from ..errors import RecordError
+from ..levels import RSCP_DBM, RSRP_DBM, RXLEV_DBM
 from ..sample import NrEvidence, Rat
-from .fields import RSCP_DBM, RSRP_DBM, RXLEV_DBM, read_level
+from .fields import read_level
 from .times import localise
 
-NO_COVERAGE = "NO_COVERAGE"
+# In the column of the operator: logs write the first, events the second.
+NO_COVERAGE = frozenset({"NO_COVERAGE", "NO COVERAGE"})
 
 _TIME = re.compile(r"(20[0-9]{2})\.([0-9]{2})\.([0-9]{2})_([0-9]{2})\.([0-9]{2})\.([0-5][0-9])\Z")
 _RATS = {

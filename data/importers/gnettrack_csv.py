@@ -10,16 +10,9 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from ..check import clean_text
+from ..levels import RSRQ_DB, SINR_DB
 from ..sample import Kind, Outcome, Radio, Rat, Reading, Sample
-from .fields import (
-    RSRQ_DB,
-    SINR_DB,
-    is_missing,
-    read_hexadecimal,
-    read_identity,
-    read_level,
-    read_number,
-)
+from .fields import is_missing, read_hexadecimal, read_identity, read_level, read_number
 from .gnettrack import evidence_of, read_levels, read_rat, read_time
 from .interface import Importer, Row, read_position
 from .units import kbps_to_mbps

@@ -13,16 +13,9 @@ from typing import ClassVar
 
 from ..check import clean_text
 from ..errors import RecordError
+from ..levels import RSRQ_DB, SINR_DB
 from ..sample import Kind, Outcome, Radio, Rat, Reading, Sample
-from .fields import (
-    RSRQ_DB,
-    SINR_DB,
-    is_missing,
-    read_identity,
-    read_level,
-    read_number,
-    read_whole,
-)
+from .fields import is_missing, read_identity, read_level, read_number, read_whole
 from .gnettrack import (
     NO_COVERAGE,
     evidence_of,
@@ -81,8 +74,8 @@ class GnettrackLog(Importer):
     def to_sample(self, row: Row) -> Sample:
         """Make a signal sample of a row; without coverage it is an attempt that failed."""
         cells = row.cells
-        covered = not _is_uncovered(cells)
-        radio = self._radio(cells) if covered else self._own_network()
+        covered = not self.is_uncovered(cells)
+        radio = self.radio(cells) if covered else self.own_network()
         return Sample(
             probe=self.source.probe,
             seq=row.line,
@@ -95,7 +88,13 @@ class GnettrackLog(Importer):
             source=self.provenance(row),
         )
 
-    def _radio(self, cells: Mapping[str, str]) -> Radio:
+    @staticmethod
+    def is_uncovered(cells: Mapping[str, str]) -> bool:
+        """Tell whether a row says that no network was heard."""
+        return cells["Operatorname"] in NO_COVERAGE or cells["NetworkTech"] == "--"
+
+    def radio(self, cells: Mapping[str, str]) -> Radio:
+        """Give the network that a row names."""
         rat = read_rat("NetworkTech", cells["NetworkTech"])
         level, rsrp = read_levels("Level", cells["Level"], rat)
         node = read_identity("Node", cells["Node"])
@@ -122,7 +121,8 @@ class GnettrackLog(Importer):
             ),
         )
 
-    def _own_network(self) -> Radio:
+    def own_network(self) -> Radio:
+        """Give the network of the SIM card, for a row without coverage."""
         operator = self._only_operator()
         if operator is None:
             raise RecordError(
@@ -176,7 +176,7 @@ class GnettrackTest(GnettrackLog):
     def to_sample(self, row: Row) -> Sample:
         """Make a speed sample of a row; kbit/s become Mbit/s, percent a ratio."""
         cells = row.cells
-        covered = not _is_uncovered(cells)
+        covered = not self.is_uncovered(cells)
         down = kbps_to_mbps(read_number("TESTDOWNLINK", cells["TESTDOWNLINK"]))
         up = kbps_to_mbps(read_number("TESTUPLINK", cells["TESTUPLINK"]))
         stalled = _stalled(down, up)
@@ -193,7 +193,7 @@ class GnettrackTest(GnettrackLog):
             engine="gnettrack",
             reading=_reading(cells, down, up) if outcome is Outcome.OK else None,
             position=read_position(cells["Longitude"], cells["Latitude"]),
-            radio=self._radio(cells) if covered else self._own_network(),
+            radio=self.radio(cells) if covered else self.own_network(),
             source=self.provenance(row),
         )
 
@@ -220,8 +220,4 @@ def _stalled(down: float | None, up: float | None) -> str | None:
 
 
 def _is_blank(name: str) -> bool:
-    return is_missing(name) or name == NO_COVERAGE
-
-
-def _is_uncovered(cells: Mapping[str, str]) -> bool:
-    return cells["Operatorname"] == NO_COVERAGE or cells["NetworkTech"] == "--"
+    return is_missing(name) or name in NO_COVERAGE

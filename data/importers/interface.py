@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
+from ..aggregate import Aggregate
 from ..errors import ConfigError, RecordError
 from ..sample import Position, Provenance, Sample
 from .fields import read_number
@@ -92,9 +93,9 @@ class Importer(ABC):
         """Look at a row before any is read, where `surveys` asks for it."""
 
     @abstractmethod
-    def to_sample(self, row: Row) -> Sample:
+    def to_sample(self, row: Row) -> Sample | Aggregate:
         """
-        Make a sample of a row.
+        Make a sample of a row, or an average where the file holds those.
 
         Raises
         ------

@@ -10,16 +10,9 @@ from typing import ClassVar
 
 from ..check import ascii_safe
 from ..errors import RecordError
+from ..levels import RSCP_DBM, RSRP_DBM, RXLEV_DBM
 from ..sample import Kind, Outcome, Radio, Rat, Sample
-from .fields import (
-    RSCP_DBM,
-    RSRP_DBM,
-    RXLEV_DBM,
-    read_identity,
-    read_level,
-    read_plmn,
-    read_whole,
-)
+from .fields import read_identity, read_level, read_plmn, read_whole
 from .interface import Importer, Row, read_position
 from .times import read_epoch
 

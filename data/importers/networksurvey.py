@@ -12,17 +12,9 @@ from typing import Any, ClassVar
 
 from ..check import clean_text
 from ..errors import RecordError
+from ..levels import NR_RSRP_DBM, NR_RSRQ_DB, NR_SINR_DB, RSRP_DBM, RSRQ_DB, SINR_DB
 from ..sample import Kind, NrEvidence, Outcome, Radio, Rat, Sample
-from .fields import (
-    RSRP_DBM,
-    RSRQ_DB,
-    SINR_DB,
-    read_identity,
-    read_level,
-    read_number,
-    read_plmn,
-    read_whole,
-)
+from .fields import read_identity, read_level, read_number, read_plmn, read_whole
 from .interface import Importer, Row, read_position
 from .times import read_epoch, read_iso
 
@@ -211,7 +203,7 @@ class NetworkSurveyNrTable(NetworkSurveyLteTable):
 
 def _nr_levels(cells: Mapping[str, str], *, has_cell: bool) -> dict[str, Any]:
     prefix = "" if has_cell else "nr_"
-    rsrp = read_level("rsrp", cells["rsrp"], RSRP_DBM)
+    rsrp = read_level("rsrp", cells["rsrp"], NR_RSRP_DBM)
     if has_cell:
         evidence = NrEvidence.SA
     else:
@@ -220,8 +212,8 @@ def _nr_levels(cells: Mapping[str, str], *, has_cell: bool) -> dict[str, Any]:
         "rat": Rat.NR_SA if has_cell else Rat.NR_NSA,
         "nr_evidence": evidence,
         f"{prefix}rsrp_dbm": rsrp,
-        f"{prefix}rsrq_db": read_level("rsrq", cells["rsrq"], RSRQ_DB),
-        f"{prefix}sinr_db": read_level("snr", cells["sinr"], SINR_DB),
+        f"{prefix}rsrq_db": read_level("rsrq", cells["rsrq"], NR_RSRQ_DB),
+        f"{prefix}sinr_db": read_level("snr", cells["sinr"], NR_SINR_DB),
     }
 
 

@@ -8,16 +8,9 @@ the upload's description asks for, and times as milliseconds or as ISO 8601.
 from datetime import datetime
 from typing import ClassVar
 
+from ..levels import RSCP_DBM, RSRP_DBM, RXLEV_DBM
 from ..sample import Kind, Outcome, Radio, Rat, Sample
-from .fields import (
-    RSCP_DBM,
-    RSRP_DBM,
-    RXLEV_DBM,
-    read_identity,
-    read_level,
-    read_plmn,
-    read_whole,
-)
+from .fields import read_identity, read_level, read_plmn, read_whole
 from .interface import Importer, Row, read_position
 from .technology import evidence_of, read_rat
 from .times import read_epoch, read_iso

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 from ..check import ascii_safe
 from ..errors import ConfigError, RecordError
+from .aggregates import OoklaTiles, OpenCellIdCells
 from .gnettrack_csv import GnettrackCsv
+from .gnettrack_events import GnettrackEvents
 from .gnettrack_log import GnettrackLog, GnettrackTest
 from .interface import Importer
 from .iperf3 import Iperf3
@@ -31,6 +33,7 @@ from .tr471 import Tr471
 IMPORTERS: tuple[type[Importer], ...] = (
     GnettrackCsv,
     GnettrackTest,
+    GnettrackEvents,
     GnettrackLog,
     NetCellInfo,
     NetCellInfoMerged,
@@ -51,17 +54,13 @@ IMPORTERS: tuple[type[Importer], ...] = (
     Iperf3,
     Tr471,
     Murakami,
+    OoklaTiles,
+    OpenCellIdCells,
 )
 
 # Files that stand beside logs, recognised so that nobody looks for what is wrong with them.
 NOT_RECORDS: tuple[tuple[frozenset[str], str], ...] = (
-    (frozenset({"EventType", "EventDetails"}), "gnettrack_events"),
     (frozenset({"Event", "Stats"}), "gnettrack_stats"),
-)
-# Averages of many tests: one row of them is no attempt of anybody.
-AGGREGATES: tuple[frozenset[str], ...] = (
-    frozenset({"quadkey", "avg_d_kbps", "avg_u_kbps", "tests"}),
-    frozenset({"radio", "mcc", "net", "area", "cell", "samples"}),
 )
 # What obudpst's server writes of itself.
 _SERVER_STATISTICS = frozenset({"host_name", "data_record_count", "schema_version"})
@@ -124,17 +123,10 @@ def _refuse_known(name: str, present: set[str]) -> None:
     for marks, reason in NOT_RECORDS:
         if marks <= present:
             raise NotRecordsError(
-                "{file} holds G-NetTrack's events or totals, no measurements; import the log beside"
-                " it",
+                "{file} holds G-NetTrack's totals, no measurements; import the log beside it",
                 reason=reason,
                 file=name,
             )
-    if any(marks <= present for marks in AGGREGATES):
-        raise NotRecordsError(
-            "{file} holds averages of many tests, no single attempts; nothing of it was read",
-            reason="aggregates",
-            file=name,
-        )
     if present >= _SERVER_STATISTICS:
         raise NotRecordsError(
             "{file} holds statistics of a server, no results of a client",

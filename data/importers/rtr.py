@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from ..check import clean_text
+from ..levels import RSCP_DBM, RSRP_DBM, RSRQ_DB, RXLEV_DBM
 from ..sample import Radio, Rat, Sample
-from .fields import RSCP_DBM, RSRP_DBM, RSRQ_DB, RXLEV_DBM, read_level, read_number
+from .fields import read_level, read_number
 from .interface import Importer, Row, read_position
 from .results import speed_sample
 from .technology import evidence_of, find_rat

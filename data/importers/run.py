@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from ..aggregate import Aggregate, merge_aggregates
 from ..errors import RecordError
 from ..sample import Sample
 from ..store import Rejected, Store
@@ -81,6 +82,15 @@ class _Chosen:
     layout: Layout
     importer: type[Importer]
     make: Callable[[Source, Options], Importer]
+
+
+@dataclass(slots=True)
+class _Made:
+    """What became of a batch of rows: samples or averages, and rows that are neither."""
+
+    samples: list[Sample] = field(default_factory=list)
+    aggregates: list[Aggregate] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
 
 
 def check_files(paths: Sequence[Path], options: Options) -> None:
@@ -196,20 +206,11 @@ def _import_content(
     seen: set[bytes] = set()
     told = 0
     for batch in _batches(read_content(content, chosen.layout, options.encoding, size)):
-        samples: list[Sample] = []
-        rejected: list[Rejected] = []
-        for row in batch:
-            try:
-                if isinstance(row, BadRow):
-                    raise row.error
-                if _is_repeat(importer, row, seen):
-                    report.duplicate += 1
-                else:
-                    samples.append(importer.to_sample(row))
-            except RecordError as error:
-                report.rejected[error.reason] += 1
-                rejected.append(_rejection(source, tool, row, error))
-        merged = store.merge_records(source.probe, samples, rejected)
+        made = _make(importer, batch, seen, report)
+        if made.aggregates:
+            merged = merge_aggregates(store, made.aggregates, made.rejected)
+        else:
+            merged = store.merge_records(source.probe, made.samples, made.rejected)
         report.accepted += merged.new
         report.duplicate += merged.duplicate
         read = sum(len(row.text) + 1 for row in batch)
@@ -217,6 +218,29 @@ def _import_content(
         on_progress(read)
     on_progress(max(0, size - told))
     return report
+
+
+def _make(
+    importer: Importer, batch: list[Row | BadRow], seen: set[bytes], report: FileReport
+) -> _Made:
+    """Make records of a batch, and count in the report those of which none was made."""
+    made = _Made()
+    for row in batch:
+        try:
+            if isinstance(row, BadRow):
+                raise row.error
+            if _is_repeat(importer, row, seen):
+                report.duplicate += 1
+                continue
+            record = importer.to_sample(row)
+            if isinstance(record, Aggregate):
+                made.aggregates.append(record)
+            else:
+                made.samples.append(record)
+        except RecordError as error:
+            report.rejected[error.reason] += 1
+            made.rejected.append(_rejection(importer.source, importer.tool, row, error))
+    return made
 
 
 def _batches(rows: Iterator[Row | BadRow]) -> Iterator[list[Row | BadRow]]:

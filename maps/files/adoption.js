@@ -1,9 +1,11 @@
 "use strict";
-// The report: three tables from the data block, sorted and filtered here, shown as text only.
+// The report: a map and tables from the data block, sorted and filtered here, shown as text only.
 const data = JSON.parse(document.getElementById("data").textContent);
 const LANGUAGES = { en: "English", vi: "Tiếng Việt" };
 const LOCALES = { en: "en-GB", vi: "vi-VN" };
-const MOST_ROWS = 500;
+const ROWS_AT_A_TIME = 500;
+let mostRows = ROWS_AT_A_TIME;
+let by = Object.keys(data.groupings)[0];
 let language = Object.hasOwn(LANGUAGES, data.language) ? data.language : "en";
 
 function t(text, values = {}) {
@@ -40,11 +42,34 @@ function colour(name) {
 const excluded = (row) =>
   Object.entries(row.excluded).map(([reason, n]) => `${meaning(reason)}: ${number(n)}`).join("; ");
 
+const NAMES = new Map(data.map?.codes.map((code, index) => [code, data.map.names[index]]));
+
+function groupName(key) {
+  if (key === "all") return t("all");
+  if (by === "province" && NAMES.has(key)) return NAMES.get(key);
+  return key || t("(not named)");
+}
+
+const SIGNS = ["green", "yellow", "red", "grey"];
+const colours = (counts) =>
+  SIGNS.filter((name) => counts[name])
+    .map((name) => `${COLOURS[name]} ${number(counts[name])}`)
+    .join("  ") || "–";
+
+function standing(name) {
+  const words = {
+    dead: t("an AAAA where nobody answers"),
+    none: t("no AAAA"),
+    has: t("an AAAA"),
+  };
+  return words[name] ?? name;
+}
+
 const TABLES = {
   groups: {
-    rows: data.groups,
+    rows: () => data.groupings[by],
     columns: () => [
-      [t("group"), (row) => (row.group === "all" ? t("all") : row.group || t("(not named)"))],
+      [t("group"), (row) => groupName(row.group)],
       [t("hosts"), (row) => row.hosts, count],
       [t("judged"), (row) => row.judged, count],
       [t("with IPv6"), (row) => row.with_aaaa, count],
@@ -53,11 +78,23 @@ const TABLES = {
       [t("answered"), (row) => row.reached, count],
       [t("dead"), (row) => row.dead, count],
       [t("score"), (row) => row.score, percent],
-      [t("left out"), excluded],
+      [t("web"), (row) => colours(row.views.web), null, "signs"],
+      [t("DNS"), (row) => colours(row.views.dns), null, "signs"],
+      [t("mail"), (row) => colours(row.views.mail), null, "signs"],
+      [t("left out"), excluded, null, "words"],
+    ],
+  },
+  steps: {
+    rows: () => data.mine?.steps ?? [],
+    columns: () => [
+      [t("host"), (row) => row.host],
+      [t("agency"), (row) => row.agency ?? ""],
+      [t("before"), (row) => standing(row.before)],
+      [t("now"), (row) => standing(row.after)],
     ],
   },
   trend: {
-    rows: data.trend,
+    rows: () => data.trend,
     columns: () => [
       [t("audit"), (row) => row.audit],
       [t("last check"), (row) => row.at.slice(0, 10)],
@@ -70,7 +107,7 @@ const TABLES = {
     ],
   },
   hosts: {
-    rows: data.hosts,
+    rows: () => data.hosts.filter((row) => !map?.chosen || row.province === map.chosen),
     columns: () => [
       [t("host"), (row) => row.host],
       [t("agency"), (row) => row.agency ?? ""],
@@ -78,12 +115,12 @@ const TABLES = {
       [t("DNS"), (row) => colour(row.dns)],
       [t("mail"), (row) => colour(row.mail)],
       [t("score"), (row) => row.score, percent],
-      [t("what was found"), (row) => row.reasons.map(meaning).join("; ")],
-      [t("what to do"), (row) => row.reasons.map(remedy).filter(Boolean).join(" ")],
+      [t("what was found"), (row) => row.reasons.map(meaning).join("; "), null, "words"],
+      [t("what to do"), (row) => row.reasons.map(remedy).filter(Boolean).join(" "), null, "words"],
     ],
   },
 };
-const order = { groups: null, trend: null, hosts: null };
+const order = { groups: null, steps: null, trend: null, hosts: null };
 
 function element(tag, text, name) {
   const made = document.createElement(tag);
@@ -98,8 +135,8 @@ function compared(a, b) {
 }
 
 function draw(name) {
-  const { rows, columns } = TABLES[name];
-  const shown = columns();
+  const rows = TABLES[name].rows();
+  const shown = TABLES[name].columns();
   const wanted = fold(document.getElementById("filter").value.trim());
   const texts = (row) => fold(shown.map(([, value]) => value(row) ?? "").join(" "));
   let kept = wanted && name !== "trend" ? rows.filter((row) => texts(row).includes(wanted)) : rows;
@@ -110,9 +147,10 @@ function draw(name) {
   }
   if (name === "hosts") {
     document.getElementById("shown").textContent = t("{shown} of {all} hosts are shown", {
-      shown: number(Math.min(kept.length, MOST_ROWS)),
-      all: number(rows.length),
+      shown: number(Math.min(kept.length, mostRows)),
+      all: number(data.hosts.length),
     });
+    document.getElementById("more").hidden = kept.length <= mostRows;
   }
   const head = element("tr");
   shown.forEach(([title], column) => {
@@ -131,11 +169,11 @@ function draw(name) {
     head.append(cell);
   });
   const body = element("tbody");
-  for (const row of kept.slice(0, MOST_ROWS)) {
+  for (const row of kept.slice(0, mostRows)) {
     const line = element("tr", undefined, row.dead === true ? "dead" : "");
-    shown.forEach(([, value, written], column) => {
+    shown.forEach(([, value, written, kind], column) => {
       const text = written ? written(value(row)) : value(row);
-      const cell = element(column ? "td" : "th", text, written ? "figure" : "");
+      const cell = element(column ? "td" : "th", text, kind ?? (written ? "figure" : ""));
       if (!column) cell.scope = "row";
       line.append(cell);
     });
@@ -144,6 +182,94 @@ function draw(name) {
   const top = element("thead");
   top.append(head);
   document.getElementById(name).replaceChildren(top, body);
+}
+
+const map = data.map
+  ? new ProvinceMap(data.map, () => {
+      drawProvince();
+      draw("hosts");
+    })
+  : null;
+const byProvince = new Map((data.groupings.province ?? []).map((row) => [row.group, row]));
+
+function describe(name, row) {
+  if (!row) return t("{name}: no host", { name });
+  return t("{name}: {with} of {judged} hosts with IPv6 ({share}), {dead} dead", {
+    name,
+    with: number(row.with_aaaa),
+    judged: number(row.judged),
+    share: percent(row.share),
+    dead: number(row.dead),
+  });
+}
+
+function drawProvince() {
+  const { chosen } = map;
+  const said = document.getElementById("map-said");
+  said.textContent = chosen ? describe(NAMES.get(chosen), byProvince.get(chosen)) : "";
+  document.getElementById("everywhere").hidden = !chosen;
+}
+
+function drawMap() {
+  document.getElementById("map-section").hidden = !map;
+  if (!map) return;
+  map.show(byProvince, describe);
+  drawProvince();
+  document.getElementById("approximate").hidden = !data.map.approximate;
+  const write = (edge) => `${number(100 * edge)}%`;
+  const label = (low, high) => {
+    if (low === null) return t("under {high}", { high: write(high) });
+    if (high === null) return t("{low} or more", { low: write(low) });
+    return t("{low} to under {high}", { low: write(low), high: write(high) });
+  };
+  const rows = map.classes().map(([color, low, high]) => [color, label(low, high)]);
+  rows.push([data.map.scale.none, t("no host, or none is known")]);
+  const items = rows.map(([color, text]) => {
+    const item = element("li");
+    const swatch = svg("svg", { viewBox: "0 0 16 10", "aria-hidden": "true" });
+    const border = "#55606a";
+    swatch.append(svg("rect", { width: 16, height: 10, fill: color, stroke: border }));
+    item.append(swatch, text);
+    return item;
+  });
+  document.getElementById("legend").replaceChildren(...items);
+}
+
+function drawChoices() {
+  const names = {
+    all: t("all"),
+    agency: t("agency"),
+    bureau: t("bureau"),
+    parent: t("parent agency"),
+    level: t("level"),
+    unit: t("administrative unit"),
+    province: t("province"),
+  };
+  const choices = Object.keys(data.groupings).map((name) => {
+    const choice = element("option", names[name]);
+    choice.value = name;
+    choice.selected = name === by;
+    return choice;
+  });
+  document.getElementById("by").replaceChildren(...choices);
+}
+
+function drawChanges() {
+  const { mine } = data;
+  const shown = Boolean(mine?.since);
+  document.getElementById("steps-section").hidden = !shown;
+  document.getElementById("audit").textContent = mine
+    ? t("Audit {audit}, last check {day}.", { audit: mine.audit, day: mine.at.slice(0, 10) })
+    : t("Every host by its newest check.");
+  if (!shown) return;
+  document.getElementById("steps-said").textContent = t(
+    "{worse} worse and {better} better since {audit}.",
+    {
+      worse: number(mine.worse),
+      better: number(mine.steps.length - mine.worse),
+      audit: mine.since,
+    },
+  );
 }
 
 function drawAll() {
@@ -170,11 +296,24 @@ function drawAll() {
     ? data.scheme[language]
     : `${data.scheme[language]}. ${t("Its points have not been checked against their source.")}`;
   document.getElementById("trend-section").hidden = data.trend.length < 2;
+  drawMap();
+  drawChoices();
+  drawChanges();
   for (const name of Object.keys(TABLES)) draw(name);
 }
 
 document.getElementById("filter").addEventListener("input", () => {
   draw("groups");
+  draw("hosts");
+});
+document.getElementById("by").addEventListener("change", (event) => {
+  by = event.target.value;
+  order.groups = null;
+  draw("groups");
+});
+document.getElementById("everywhere").addEventListener("click", () => map.choose(null));
+document.getElementById("more").addEventListener("click", () => {
+  mostRows += ROWS_AT_A_TIME;
   draw("hosts");
 });
 document.getElementById("language").addEventListener("click", () => {

@@ -2,26 +2,50 @@
 // The page: what is chosen, what follows from it, and where clicks and keys go.
 const map = window.map_phusong;
 const areas = new AreaLayer(map);
-const state = { result: null, layer: null, shapes: null, shown: SHOWN.verdict, show: "verdict", area: null };
+const state = { result: null, layer: null, shapes: null, classified: null, shown: SHOWN.verdict, show: "verdict", area: null };
 const PAPER_PX = 700; // A4 between usual margins, at 96 pixels an inch
 const at = (id) => document.getElementById(id);
 
+const openResults = [];
+let asked = 0;
+
+/** Open a result's values; those of a few earlier ones stay open. */
+async function openResult(result) {
+  if (!result.bytes) await loadValues(result);
+  const at = openResults.indexOf(result);
+  if (at >= 0) openResults.splice(at, 1);
+  openResults.push(result);
+  while (openResults.length > KEPT_PACKS) forgetValues(openResults.shift());
+}
+
 /** Show a result, operator and quantity; what does not exist there falls back to the first. */
-function show({ result = state.result, operator = state.layer?.operator, quantity = state.show } = {}) {
+async function show({ result = state.result, operator = state.layer?.operator, quantity = state.show } = {}) {
+  const mine = ++asked;
+  document.documentElement.dataset.busy = "values";
+  const loaded = await Promise.all([loadShapes(result), openResult(result)]).catch(sayTrouble);
+  if (!loaded) {
+    delete document.documentElement.dataset.busy;
+    sayChoices();
+    return;
+  }
+  const [shapes] = loaded;
+  at("trouble").hidden = true;
+  // While this one was unpacked, the reader may have chosen another.
+  if (mine !== asked) return;
   const first = state.result === null;
-  const moved = state.shapes !== null && data.shapes[result.shapes] !== state.shapes;
+  const moved = state.shapes !== null && shapes !== state.shapes;
+  if (moved) choose(null);
   state.result = result;
   state.layer = layerOf(result, operator);
   state.show = Object.hasOwn(SHOWN, quantity) ? quantity : "verdict";
   state.shown = SHOWN[state.show];
-  state.shapes = shapesOf(result);
-  if (moved) choose(null);
+  state.shapes = shapes;
+  state.classified = classify(shapes, state.layer, state.shown);
   sayAll();
   // The heading is filled in first, because its height decides how large the map is.
   map.invalidateSize({ animate: false });
-  if (first || moved) fit(state.shapes.home);
-  const drawn = areas.draw(result, state.layer, state.shown);
-  document.documentElement.dataset.areasDrawn = String(drawn);
+  if (first || moved) fit(shapes.home);
+  areas.draw(shapes, state.classified);
 }
 
 function fit([west, south, east, north]) {
@@ -30,6 +54,7 @@ function fit([west, south, east, north]) {
 
 function sayAll() {
   sayPage();
+  sayPlace();
   sayHeading();
   sayChoices();
   saySentence();
@@ -68,10 +93,11 @@ function sayHeading() {
   sayCautions(result);
 }
 
-function periodOf({ period: [start, end] }) {
+function periodOf({ period: [start, end], inputs: { first_sample: first, last_sample: last } }) {
   if (start && end) return t("{start} to {end} (UTC)", { start: day(start), end: lastDay(end) });
   if (start) return t("from {start} (UTC)", { start: day(start) });
   if (end) return t("until {end} (UTC)", { end: lastDay(end) });
+  if (first && last) return t("all dates: {start} to {end} (UTC)", { start: day(String(first)), end: day(String(last)) });
   return t("all dates");
 }
 
@@ -98,8 +124,26 @@ function options(select, pairs, chosen) {
   );
 }
 
+const placeOf = (result) => String(data.results.indexOf(result));
+
+/** Tell whether two results differ in their period only. */
+function isAlike(one, other) {
+  return one.rule === other.rule && one.area === other.area && one.shapes === other.shapes;
+}
+
+/** Give the result of a rule for the period that is shown, or else its first. */
+function samePeriod(first) {
+  const alike = data.results.filter((each) => isAlike(each, first));
+  return alike.find((each) => periodOf(each) === periodOf(state.result)) ?? first;
+}
+
 function sayChoices() {
-  options(at("result"), data.results.map((each, index) => [String(index), `${ruleTitle(each)} – ${areaUnit(each)}`]), String(data.results.indexOf(state.result)));
+  const kinds = data.results.filter((each, index) => data.results.findIndex((other) => isAlike(other, each)) === index);
+  const kind = kinds.find((each) => isAlike(each, state.result));
+  options(at("result"), kinds.map((each) => [placeOf(each), `${ruleTitle(each)} – ${areaUnit(each)}`]), placeOf(kind));
+  const periods = data.results.filter((each) => isAlike(each, state.result));
+  options(at("period"), periods.map((each) => [placeOf(each), periodOf(each)]), placeOf(state.result));
+  at("period").hidden = at("period-label").hidden = periods.length < 2;
   options(at("operator"), state.result.layers.map((each) => [each.operator, operatorName(each.operator)]), state.layer.operator);
   options(at("show"), Object.entries(SHOWN).map(([key, each]) => [key, each.title()]), state.show);
 }
@@ -108,6 +152,7 @@ function sayChoices() {
 function choose(area, move = false) {
   state.area = area;
   areas.mark(area);
+  keepPlace();
   at("card").hidden = !area;
   if (!area) return;
   describe(at("card"), state.layer, area, "h2");
@@ -116,6 +161,8 @@ function choose(area, move = false) {
   close.setAttribute("aria-label", t("Close"));
   close.addEventListener("click", () => choose(null));
   at("card").prepend(close);
+  const into = linkInto(area);
+  if (into) at("card").append(into);
   at("card").scrollIntoView({ block: "nearest" });
   if (!move) return;
   const [west, south, east, north] = area.box;
@@ -125,38 +172,69 @@ function choose(area, move = false) {
 /** Keep what is chosen in the address, so that a copied link shows the same. */
 function keepPlace() {
   const { lat, lng } = map.getCenter();
+  const { rule, area, boundary } = state.result;
   const place = new URLSearchParams({
-    rule: data.results.indexOf(state.result),
+    rule,
+    area,
+    period: periodKey(state.result),
+    boundary: boundary.vintage ?? boundary.id ?? "",
     operator: state.layer.operator,
     show: state.show,
     lang: language,
     at: [lat.toFixed(4), lng.toFixed(4), map.getZoom()].join(","),
   });
+  if (state.area) place.set("chosen", state.area.code);
+  sayPlace();
   history.replaceState(null, "", `#${place}`);
 }
 
+const periodKey = ({ period }) => period.map((moment) => moment?.slice(0, 10) ?? "").join("/");
+
+/** Give the result that agrees most with an address: its rule first, then area, period, boundaries. */
+function resultAt(place) {
+  const agrees = (result) => [
+    result.rule === place.get("rule"),
+    result.area === place.get("area"),
+    periodKey(result) === place.get("period"),
+    (result.boundary.vintage ?? result.boundary.id ?? "") === place.get("boundary"),
+  ];
+  const rank = (result) => agrees(result).reduce((sum, agreed) => 2 * sum + Number(agreed), 0);
+  return data.results.reduce((best, each) => (rank(each) > rank(best) ? each : best));
+}
+
 /** Start from the address where it says something, or from the first result. */
-function start() {
+async function start() {
   const place = new URLSearchParams(location.hash.slice(1));
   if (Object.hasOwn(LANGUAGES, place.get("lang") ?? "")) language = place.get("lang");
   if (window.matchMedia("(max-width: 700px)").matches) at("legend-box").open = false;
   new ResizeObserver(() => map.invalidateSize({ animate: false })).observe(map.getContainer());
   map.createPane("points").style.zIndex = 450;
   map.getPane("points").style.pointerEvents = "none";
+  if (window.matchMedia("(prefers-reduced-motion: reduce)").matches) {
+    map.options.inertia = false;
+    map._zoomAnimated = false;
+  }
   L.control.scale({ imperial: false }).addTo(map);
-  show({
-    result: data.results[Number(place.get("rule") ?? 0)] ?? data.results[0],
+  await show({
+    result: resultAt(place),
     operator: place.get("operator") ?? "any",
     quantity: place.get("show") ?? "verdict",
   });
   const [lat, lng, zoom] = (place.get("at") ?? "").split(",").map(Number);
   if ([lat, lng, zoom].every(Number.isFinite)) map.setView([lat, lng], zoom, { animate: false });
+  const chosen = state.shapes.areas.find(({ code }) => code === place.get("chosen"));
+  if (chosen) choose(chosen, !place.has("at"));
   if (data.points) startPoints();
-  requestAnimationFrame(() =>
-    requestAnimationFrame(() => {
-      document.documentElement.dataset.readyMs = String(Math.round(performance.now()));
-    }),
-  );
+  areas.onSettled = (grouped) => {
+    areas.onSettled = sayGrouping;
+    sayGrouping(grouped);
+    requestAnimationFrame(() =>
+      requestAnimationFrame(() => {
+        document.documentElement.dataset.readyMs = String(Math.round(performance.now()));
+      }),
+    );
+  };
+  areas.settle();
 }
 
 function startPoints() {
@@ -171,7 +249,7 @@ function startPoints() {
 
 function tell(event) {
   const tip = at("tooltip");
-  const found = event.originalEvent.pointerType === "touch" ? null : areaAt(state.shapes, event.latlng.lat, event.latlng.lng);
+  const found = event.originalEvent.pointerType === "touch" ? null : state.shapes?.at(event.latlng.lat, event.latlng.lng) ?? null;
   tip.hidden = !found;
   if (!found) return;
   if (tip.dataset.code !== found.code || !tip.firstChild) describe(tip, state.layer, found, "h2");
@@ -189,21 +267,26 @@ map.on("mousemove", tell);
 map.on("mouseout movestart", () => (at("tooltip").hidden = true));
 map.on("click", (event) => {
   at("tooltip").hidden = true;
-  choose(areaAt(state.shapes, event.latlng.lat, event.latlng.lng));
+  choose(state.shapes?.at(event.latlng.lat, event.latlng.lng) ?? null);
 });
 map.on("moveend", () => state.result && keepPlace());
 map.getContainer().addEventListener("keydown", (event) => {
   if (event.key === "Escape") choose(null);
   if (event.key !== "Enter") return;
   const { lat, lng } = map.getCenter();
-  choose(areaAt(state.shapes, lat, lng));
+  choose(state.shapes?.at(lat, lng) ?? null);
 });
-at("result").addEventListener("change", (event) => show({ result: data.results[Number(event.target.value)] }));
+at("result").addEventListener("change", (event) => show({ result: samePeriod(data.results[Number(event.target.value)]) }));
+at("period").addEventListener("change", (event) => show({ result: data.results[Number(event.target.value)] }));
 at("operator").addEventListener("change", (event) => show({ operator: event.target.value }));
 at("show").addEventListener("change", (event) => show({ quantity: event.target.value }));
 at("search").addEventListener("input", (event) => search(event.target.value));
+at("search").addEventListener("focus", async () => {
+  await loadNames();
+  if (at("search").value) search(at("search").value);
+});
 at("search").addEventListener("keydown", (event) => {
-  if (event.key === "Enter") at("found").querySelector("button")?.click();
+  if (event.key === "Enter") at("found").querySelector("button, a")?.click();
   if (event.key === "Escape") at("found").hidden = true;
 });
 at("language").addEventListener("click", () => {
@@ -222,6 +305,8 @@ window.addEventListener("beforeprint", () => {
   style.setProperty("--height", `${height}px`);
   style.setProperty("--scale", String(Math.min(1, PAPER_PX / width)));
 });
+at("save-picture").addEventListener("click", savePicture);
+at("print").addEventListener("click", () => window.print());
 at("open-table").addEventListener("click", () => {
   sayTable();
   at("table-dialog").showModal();

@@ -79,9 +79,9 @@ function describe(box, layer, area, heading) {
 
 /** Count the areas of each verdict. */
 function verdictCounts(layer, shapes) {
-  const counts = { covered: 0, not_covered: 0, unproven: 0, no_data: 0 };
-  for (const area of shapes.areas) counts[verdictOf(layer, area).key]++;
-  return counts;
+  const each = new Int32Array(data.scales.verdict.length);
+  for (const verdict of valuesOf(layer, "verdict", shapes.areas.length)) each[verdict]++;
+  return Object.fromEntries(data.scales.verdict.map(({ key }, index) => [key, each[index]]));
 }
 
 /** Say in one sentence what the layer comes to. */
@@ -103,29 +103,37 @@ function saySentence() {
   );
 }
 
+/** Give the legend's rows: colour, hatching, label, number of areas. */
+function legendRows() {
+  const { shown } = state;
+  const { counts, hatched } = state.classified;
+  const rows = shown.classes().map((each, index) => [each.color, each.hatch, each.label, counts[index]]);
+  if (shown.unproven) rows.push(["#ffffff", "#2b2b2b", t("hatched: unproven (among the above)"), hatched]);
+  return rows;
+}
+
 /** Fill the legend with the classes, and how many areas each has. */
 function sayLegend() {
-  const { result, layer, shapes, shown } = state;
-  const classes = shown.classes();
-  const counts = classes.map(() => 0);
-  let hatched = 0;
-  for (const area of shapes.areas) {
-    counts[shown.classOf(layer, area)]++;
-    hatched += isHatched(shown, layer, area) ? 1 : 0;
-  }
   document.getElementById("legend-unit").textContent = t("{shown}; number of {unit}", {
-    shown: shown.title(),
-    unit: areaUnit(result),
+    shown: state.shown.title(),
+    unit: areaUnit(state.result),
   });
-  const rows = classes.map((each, index) => [each.color, each.hatch, each.label, counts[index]]);
-  if (shown.unproven) rows.push(["#ffffff", "#2b2b2b", t("hatched: unproven (among the above)"), hatched]);
   document.getElementById("legend").replaceChildren(
-    ...rows.map(([color, hatch, label, count]) => {
+    ...legendRows().map(([color, hatch, label, count]) => {
       const item = element("li");
       item.append(swatch(color, hatch), element("span", label), element("b", number(count)));
       return item;
     }),
   );
+}
+
+/** Say when areas are too small to be seen one by one, and what is drawn instead. */
+function sayGrouping(grouped) {
+  const note = document.getElementById("legend-note");
+  note.hidden = !grouped;
+  note.textContent = t("Zoomed out, neighbouring {unit} are drawn together in the class that most of them have; the counts are of single ones.", {
+    unit: areaUnit(state.result),
+  });
 }
 
 /** List the areas whose name, parent or code holds what was typed. */
@@ -163,8 +171,16 @@ function search(text) {
     item.append(button);
     list.append(item);
   }
-  list.hidden = found.length === 0;
-  if (!found.length) none.textContent = t("No area has this name.");
+  const elsewhere = site ? namesWith(wanted, FOUND_ROWS - found.length) : [];
+  for (const { name, code, within, page } of elsewhere) {
+    const link = linkTo(name, page, { chosen: code });
+    if (within) link.append(element("small", within));
+    const item = element("li");
+    item.append(link);
+    list.append(item);
+  }
+  list.hidden = found.length + elsewhere.length === 0;
+  if (list.hidden) none.textContent = t("No area has this name.");
 }
 
 const COLUMNS = [

@@ -31,10 +31,14 @@ const PointLayer = L.GridLayer.extend({
     this.lat = [];
     this.lon = [];
     this.kind = points.kind;
-    ringOf(points.steps).forEach(([lat, lon]) => {
-      this.lat.push(lat);
-      this.lon.push(lon);
-    });
+    let lon = 0;
+    let lat = 0;
+    for (let i = 0; i < points.steps.length; i += 2) {
+      lon += points.steps[i];
+      lat += points.steps[i + 1];
+      this.lon.push(lon / data.steps_per_degree);
+      this.lat.push(lat / data.steps_per_degree);
+    }
   },
 
   createTile(coords) {

@@ -1,6 +1,7 @@
 "use strict";
 // What the page says, in the reader's language. An English text is the key of its translation.
-const data = JSON.parse(document.getElementById("data").textContent);
+// What the pages of a site share stands in a file of its own, which was read before this one.
+const data = { ...window.phusongShared, ...JSON.parse(document.getElementById("data").textContent) };
 const LANGUAGES = { en: "English", vi: "Tiếng Việt" };
 const LOCALES = { en: "en-GB", vi: "vi-VN" };
 let language = Object.hasOwn(LANGUAGES, data.language) ? data.language : "en";
@@ -19,11 +20,14 @@ function said(name) {
   return Object.hasOwn(data.named, name) ? t(data.named[name]) : name.replaceAll("_", " ");
 }
 
+const formats = new Map();
+
 function number(value, digits = 0) {
-  return new Intl.NumberFormat(LOCALES[language], {
-    minimumFractionDigits: digits,
-    maximumFractionDigits: digits,
-  }).format(value);
+  const key = `${language} ${digits}`;
+  if (!formats.has(key)) {
+    formats.set(key, new Intl.NumberFormat(LOCALES[language], { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+  }
+  return formats.get(key).format(value);
 }
 
 /** Give a ratio as a percentage. One short of 1 is never written as 100 %. */

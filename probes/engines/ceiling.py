@@ -2,13 +2,17 @@
 What the instrument itself can measure on this machine: its own speed over loopback.
 
 A figure near it is the instrument's, not the network's. It is measured against a server in a
-process of its own, as on a real link, and kept until the next start of the machine.
+process of its own, as on a real link, and kept until the next start of the machine. Over TLS the
+instrument is several times slower, so it is measured both ways: the second one with a certificate
+that the program openssl makes for the occasion; where there is none, the limit over TLS is
+unknown, and only the processor's share tells (`load`).
 """
 
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,32 +29,52 @@ _SECONDS = 1.0
 _START_S = 20.0
 _END_S = 5.0
 _MAX_LINE_BYTES = 4096
+_CERTIFICATE = (
+    *("req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+    *("-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
+)
+_CERTIFICATE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ceiling:
-    """The rates over loopback, without TLS, in Mbit/s, by our version and this boot's name."""
+    """
+    The rates over loopback in Mbit/s, by our version and this boot's name.
+
+    `tls_down_mbps` and `tls_up_mbps` are None where they could not be measured.
+    """
 
     down_mbps: float
     up_mbps: float
+    tls_down_mbps: float | None = None
+    tls_up_mbps: float | None = None
     version: str
     boot_id: str | None
 
-    def is_near(self, mbps: float, direction: str) -> bool:
+    def is_near(self, mbps: float, direction: str, *, tls: bool = False) -> bool:
         """Tell whether a rate may be the instrument's own."""
-        limit = self.down_mbps if direction == "download" else self.up_mbps
+        down = direction == "download"
+        over_tls = self.tls_down_mbps if down else self.tls_up_mbps
+        plain = self.down_mbps if down else self.up_mbps
+        limit = over_tls if tls and over_tls is not None else plain
         return mbps >= NEAR_SHARE * limit
 
     def shown(self) -> dict[str, Any]:
         """Give it as it is kept."""
-        return {"down_mbps": round(self.down_mbps), "up_mbps": round(self.up_mbps)}
+        rates = {
+            "down_mbps": self.down_mbps,
+            "up_mbps": self.up_mbps,
+            "tls_down_mbps": self.tls_down_mbps,
+            "tls_up_mbps": self.tls_up_mbps,
+        }
+        return {name: None if rate is None else round(rate) for name, rate in rates.items()}
 
 
 def measure_ceiling(
     boot_id: str | None, *, seconds: float = _SECONDS, command: tuple[str, ...] | None = None
 ) -> Ceiling:
     """
-    Measure over loopback, a second in each direction.
+    Measure over loopback, a second in each direction, plain and over TLS.
 
     Raises
     ------
@@ -61,24 +85,55 @@ def measure_ceiling(
         *(sys.executable, "-m", "phusong", "probe", "serve"),
         *("--bind", "127.0.0.1", "--port", "0", "--json"),
     )
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            down, up = _rates(serve, seconds, None)
+        except (AttemptError, OSError, ValueError, KeyError) as error:
+            raise ProbeError(
+                "this machine's own limit could not be measured over loopback: {error}",
+                error=error,
+            ) from None
+        tls_down, tls_up = _tls_rates(serve, seconds, Path(folder))
+    return Ceiling(
+        down_mbps=down,
+        up_mbps=up,
+        tls_down_mbps=tls_down,
+        tls_up_mbps=tls_up,
+        version=VERSION,
+        boot_id=boot_id,
+    )
+
+
+def _rates(serve: tuple[str, ...], seconds: float, ca: Path | None) -> tuple[float, float]:
+    with subprocess.Popen(  # noqa: S603 - our own program, no shell
+        serve, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as server:
+        try:
+            target = Target.parse(_first_url(server), allow_private=True, ca_file=ca)
+            limits = Limits(duration_s=seconds, max_bytes=1 << 40, width=None)
+            address = reach(target, limits)
+            engine = Ndt7()
+            down = engine.download(target, address, limits)
+            up = engine.upload(target, address, limits)
+        finally:
+            _end(server)
+    return down.mbps, up.mbps
+
+
+def _tls_rates(
+    serve: tuple[str, ...], seconds: float, folder: Path
+) -> tuple[float | None, float | None]:
+    """Measure over TLS; both are None where no certificate can be made, or it fails."""
+    certificate, key = folder / "loopback.pem", folder / "loopback.key"
+    make = ("openssl", *_CERTIFICATE, "-keyout", str(key), "-out", str(certificate))
     try:
-        with subprocess.Popen(  # noqa: S603 - our own program, no shell
-            serve, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        ) as server:
-            try:
-                target = Target.parse(_first_url(server), allow_private=True)
-                limits = Limits(duration_s=seconds, max_bytes=1 << 40, width=None)
-                address = reach(target, limits)
-                engine = Ndt7()
-                down = engine.download(target, address, limits)
-                up = engine.upload(target, address, limits)
-            finally:
-                _end(server)
-    except (AttemptError, OSError, ValueError, KeyError) as error:
-        raise ProbeError(
-            "this machine's own limit could not be measured over loopback: {error}", error=error
-        ) from None
-    return Ceiling(down_mbps=down.mbps, up_mbps=up.mbps, version=VERSION, boot_id=boot_id)
+        subprocess.run(  # noqa: S603 - a list, no shell
+            make, stdin=subprocess.DEVNULL, capture_output=True, timeout=_CERTIFICATE_S, check=True
+        )
+        with_tls = (*serve, "--cert", str(certificate), "--key", str(key))
+        return _rates(with_tls, seconds, certificate)
+    except (subprocess.SubprocessError, AttemptError, OSError, ValueError, KeyError):
+        return None, None
 
 
 def kept_ceiling(path: Path, boot_id: str | None) -> Ceiling | None:

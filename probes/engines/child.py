@@ -6,6 +6,7 @@ started may not go on when its time is over or the user breaks off.
 """
 
 import os
+import resource
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -22,10 +23,11 @@ _END_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a program ended: its exit code and what it printed."""
+    """How a program ended: its exit code, what it printed, and its seconds on a processor."""
 
     code: int
     output: bytes
+    cpu_s: float
 
 
 def run_child(command: Sequence[str], timeout_s: float) -> Ended:
@@ -38,6 +40,7 @@ def run_child(command: Sequence[str], timeout_s: float) -> Ended:
         `tool_missing` if there is none, `tool_timeout` past its time, `tool_flood` if it
         prints without end.
     """
+    before_s = _children_s()
     kept = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
     try:
         process = subprocess.Popen(  # noqa: S603 - a list, no shell
@@ -53,11 +56,18 @@ def run_child(command: Sequence[str], timeout_s: float) -> Ended:
     try:
         with process:
             output = _read(process, Deadline.after(timeout_s))
-            return Ended(process.wait(_END_S), output)
+            code = process.wait(_END_S)
+        return Ended(code, output, _children_s() - before_s)
     except subprocess.TimeoutExpired:
         raise AttemptError(Outcome.TIMEOUT, "tool_timeout") from None
     finally:
         _end(process)
+
+
+def _children_s() -> float:
+    """Give the processor's time of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _read(process: "subprocess.Popen[bytes]", deadline: Deadline) -> bytes:

@@ -1,10 +1,16 @@
 """Commands about the engines: which there are, and what this machine can do with them."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from ...console import Command, json_option, note, number, print_json, print_table
 from ...data.words import say
 
+if TYPE_CHECKING:
+    from .ceiling import Ceiling
+
+_CEILING_HEADERS = ("this machine's own limit", "down Mbit/s", "up Mbit/s")
 _ENGINE_HEADERS = ("engine", "here", "what it is")
 
 
@@ -12,6 +18,8 @@ _ENGINE_HEADERS = ("engine", "here", "what it is")
 @json_option
 def engines(as_json: bool) -> None:
     """List the engines: what they measure with, and whether they can run here."""
+    from ..speed import boot_id
+    from .ceiling import cache_path, kept_ceiling
     from .registry import ENGINES
 
     rows = [
@@ -34,6 +42,11 @@ def engines(as_json: bool) -> None:
         ],
         _ENGINE_HEADERS,
     )
+    ceiling = kept_ceiling(cache_path(), boot_id())
+    if ceiling is None:
+        note("what this machine itself can do is not known yet; say: phusong probe calibrate")
+    else:
+        _show_ceiling(ceiling)
 
 
 @click.command(cls=Command)
@@ -48,11 +61,21 @@ def calibrate(as_json: bool) -> None:
     from ..speed import boot_id
     from .ceiling import cache_path, keep_ceiling, measure_ceiling
 
-    note("measuring over loopback, about two seconds")
+    note("measuring over loopback, about five seconds")
     ceiling = measure_ceiling(boot_id())
     keep_ceiling(cache_path(), ceiling)
     if as_json:
         print_json([ceiling.shown()])
     else:
-        figures = (number(ceiling.down_mbps, 0), number(ceiling.up_mbps, 0))
-        print_table([figures], ("down Mbit/s", "up Mbit/s"))
+        _show_ceiling(ceiling)
+
+
+def _show_ceiling(ceiling: "Ceiling") -> None:
+    rows = (
+        ("plain", ceiling.down_mbps, ceiling.up_mbps),
+        ("over TLS", ceiling.tls_down_mbps, ceiling.tls_up_mbps),
+    )
+    print_table(
+        [(say(way), *(number(rate, 0) for rate in rates)) for way, *rates in rows],
+        _CEILING_HEADERS,
+    )

@@ -50,6 +50,7 @@ class Flow:
         self.closed: str | None = None
         self.answered = True
         self.sent_bytes = 0
+        self._gone = False
         self._masks = masks
         self.tls = isinstance(sock, ssl.SSLSocket)
         self._drop = 0 if self.tls or sys.platform != "linux" else socket.MSG_TRUNC
@@ -105,20 +106,24 @@ class Flow:
             received = self._receive(messages)
             sent = self._send(fill=fill)
         except (ConnectionResetError, BrokenPipeError):
-            self.closed = self.closed or "reset"
+            self._gone, self.closed = True, self.closed or "reset"
             return messages
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-            self.closed = self.closed or "eof"
+            self._gone, self.closed = True, self.closed or "eof"
             return messages
-        if not (received or sent or messages or self.closed):
+        if not (received or sent or messages):
             unsent = fill or self._parts or self._control
-            ready(self.sock, READ | WRITE if unsent else READ, until.left())
+            if not self.closed:
+                ready(self.sock, READ | WRITE if unsent else READ, until.left())
+            elif unsent:
+                # A peer that has ended its side can always be read: only room to send counts.
+                ready(self.sock, WRITE, until.left())
         return messages
 
     def flush(self, deadline: Deadline) -> None:
         """Send what is queued, as far as the peer takes it until then."""
         while (self._parts or self._control) and not deadline.passed():
-            if self.closed in ("eof", "reset"):
+            if self._gone or self.closed in ("eof", "reset"):
                 return
             self.turn(deadline, fill=False)
 

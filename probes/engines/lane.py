@@ -82,6 +82,7 @@ class Lane:
     points: list[Point] = field(default_factory=list)
     texts: int = 0
     server_said: dict[str, Any] = field(default_factory=dict)
+    test_id: str | None = None
     load: Load | None = None
     congestion_control: str | None = None
     fill = False
@@ -139,7 +140,10 @@ class Lane:
         except (ValueError, RecursionError):
             raise AttemptError(Outcome.PROTOCOL_ERROR, "bad_json") from None
         if isinstance(said, dict):
-            # Its ConnectionInfo holds our public address: not ours to keep.
+            # Its ConnectionInfo holds our public address: not ours to keep. The name is.
+            identity = said.get("ConnectionInfo")
+            named = identity.get("UUID") if isinstance(identity, dict) else None
+            self.test_id = named if isinstance(named, str) else self.test_id
             for section in ("AppInfo", "TCPInfo", "BBRInfo"):
                 if isinstance(said.get(section), dict):
                     self.server_said[section] = _counters(said[section])

@@ -7,12 +7,13 @@ had received by then, up to the earliest of their last readings.
 """
 
 import secrets
+from dataclasses import replace
 from itertools import repeat
 from urllib.parse import urlencode
 
 from ...data.errors import ConfigError
 from ..connection import Deadline
-from ..interface import Address, Limits, Target, Throughput
+from ..interface import Address, Limits, Target, Throughput, one_line
 from . import tcp_info
 from .http_flow import HttpFlow, open_http_flow
 from .lane import ReadCounters, Stream
@@ -23,6 +24,7 @@ DOWNLOAD_PATH = "/phusong/v1/download"
 UPLOAD_PATH = "/phusong/v1/upload"
 MAX_FLOWS = 16
 CONTROL_HEADER = "phusong-congestion-control"
+_MAX_NAME = 16
 # BBR fills a link alone, and several of its flows get in each other's way; a control that takes
 # every loss for a full queue needs company.
 _BBR_FLOWS, _OTHER_FLOWS = 1, 4
@@ -72,6 +74,7 @@ class Multistream:
     def _measure(
         self, target: Target, address: Address, limits: Limits, *, upload: bool
     ) -> Throughput:
+        opened: list[HttpFlow] = []
         asked = {
             "test": secrets.token_urlsafe(18),
             "flows": self.flows or _OTHER_FLOWS,
@@ -84,6 +87,7 @@ class Multistream:
             flow = open_http_flow(
                 target, address, path, limits, sizes, counts=upload, congestion=self._congestion
             )
+            opened.append(flow)
             if number == 0 and self.flows is None:
                 flow.await_answer(Deadline.after(limits.handshake_s))
             return flow
@@ -94,10 +98,15 @@ class Multistream:
             control = control or named.get(CONTROL_HEADER)
             return min(self._most, _BBR_FLOWS if control == "bbr" else _OTHER_FLOWS)
 
-        return measure(
+        moved = measure(
             open_number,
             upload=upload,
             flows=self.flows or choose,
             limits=limits,
             read_counters=self._read_counters,
         )
+        named = {
+            one_line(flow.headers.get(CONTROL_HEADER, "unknown"))[:_MAX_NAME] for flow in opened
+        }
+        record = moved.record | {"server_congestion_control": ",".join(sorted(named))}
+        return replace(moved, test_id=str(asked["test"]), record=record)

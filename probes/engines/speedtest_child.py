@@ -4,25 +4,32 @@ speedtest-cli's package, run for one direction in a process of its own.
     python -m phusong.probes.engines.speedtest_child '{"direction": "download", ...}'
 
 Prints one line of JSON. With `mini` the service's own site is not asked for a configuration, as
-the package does even then: a server on a closed network is enough.
+the package does even then: a server on a closed network is enough. A Mini server cannot send
+the package elsewhere, because redirects are not followed, nor make it read a page without end.
 """
 
 import contextlib
 import importlib
 import json
+import resource
 import sys
+import urllib.request
+from collections.abc import Callable
 from typing import Any
 
 _DOWNLOAD_SIDES = (350, 500, 750, 1000, 1500, 2000, 2500, 3000, 3500, 4000)
 _UPLOAD_BYTES = (524_288, 1_048_576, 7_340_032)
 # About what a picture of that side has, per pixel.
 _BYTES_PER_PIXEL = 2.0
+_MAX_PAGE_BYTES = 65_536
+_MAX_MEMORY_BYTES = 768 * 1024 * 1024
 
 
 def main(text: str) -> dict[str, Any]:
     """Measure one direction; give rate, bytes and ping, or the error as the package names it."""
     asked: dict[str, Any] = json.loads(text)
-    package = importlib.import_module("speedtest")
+    resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
+    package: Any = importlib.import_module("speedtest")
     try:
         test = _made(package, asked)
         if asked["mini"]:
@@ -50,7 +57,9 @@ def main(text: str) -> dict[str, Any]:
 
 def _made(package: Any, asked: dict[str, Any]) -> Any:
     if not asked["mini"]:
-        return package.Speedtest(secure=asked["secure"])
+        return package.Speedtest(secure=asked["secure"], timeout=asked["timeout_s"])
+    package.HTTPRedirectHandler = _NoRedirects
+    package.catch_request = _bounding(package.catch_request)
 
     class Mini(package.Speedtest):  # type: ignore[misc]
         def get_config(self) -> dict[str, Any]:
@@ -59,7 +68,41 @@ def _made(package: Any, asked: dict[str, Any]) -> Any:
             self.lat_lon = (0.0, 0.0)
             return self.config
 
-    return Mini(secure=asked["secure"])
+    return Mini(secure=asked["secure"], timeout=asked["timeout_s"])
+
+
+class EndlessBodyError(Exception):
+    """A page is longer than a page can be."""
+
+
+class _Page:
+    """An answer that is read whole only as far as a page goes."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+        self.close = answer.close
+
+    def read(self) -> bytes:
+        """Give the page."""
+        page: bytes = self._answer.read(_MAX_PAGE_BYTES + 1)
+        if len(page) > _MAX_PAGE_BYTES:
+            raise EndlessBodyError
+        return page
+
+
+def _bounding(catch: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
+    def catch_request(*asked: Any, **more: Any) -> tuple[Any, Any]:
+        answer, error = catch(*asked, **more)
+        return (answer if error else _Page(answer)), error
+
+    return catch_request
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Take a redirect for the error that it is here."""
+
+    def redirect_request(self, *asked: Any) -> None:
+        """Give no request to go on with."""
 
 
 def _mini_config(client: dict[str, str]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 from ...data.sample import Outcome
 from ..interface import Address, AttemptError, Limits, Target, Throughput, one_line
 from .child import run_child
+from .load import FULL_SHARE
 
 # Three failed pings, 3600 s each, of which it gives half the mean: 1800000 ms.
 _FAILED_PING_MS = 600_000.0
@@ -29,6 +30,8 @@ _FAULTS = {
     "SpeedtestBestServerFailure": (Outcome.TIMEOUT, "no_answer"),
     "SpeedtestMiniConnectFailure": (Outcome.REFUSED, "no_answer"),
     "InvalidSpeedtestMiniServer": (Outcome.PROTOCOL_ERROR, "no_mini_server"),
+    "EndlessBodyError": (Outcome.PROTOCOL_ERROR, "endless_body"),
+    "MemoryError": (Outcome.PROTOCOL_ERROR, "endless_body"),
     "ModuleNotFoundError": (Outcome.DEVICE_ERROR, "tool_missing"),
 }
 
@@ -67,15 +70,16 @@ class SpeedtestCli:
             "secure": target.tls,
             "duration_s": limits.duration_s,
             "max_bytes": limits.max_bytes,
+            "timeout_s": limits.stall_s,
         }
         child = "phusong.probes.engines.speedtest_child"
         command = (sys.executable, "-m", child, json.dumps(asked))
         started = time.monotonic()
         ended = run_child(command, limits.duration_s + _SPARE_S)
-        return read_result(ended.output, started, time.monotonic())
+        return read_result(ended.output, started, time.monotonic(), cpu_s=ended.cpu_s)
 
 
-def read_result(output: bytes, start_s: float, end_s: float) -> Throughput:
+def read_result(output: bytes, start_s: float, end_s: float, *, cpu_s: float = 0.0) -> Throughput:
     """
     Take what the child printed for what it is.
 
@@ -98,8 +102,11 @@ def read_result(output: bytes, start_s: float, end_s: float) -> Throughput:
         raise AttemptError(Outcome.TIMEOUT, "ping_failed", ping_ms=ping)
     if not rate or not isinstance(moved, int) or moved <= 0:
         raise AttemptError(Outcome.STALLED, "zero_speed")
+    # Its threads share one processor, as Python's do.
+    share = cpu_s / max(1e-6, end_s - start_s)
     return Throughput(
         mbps=rate / 1e6,
+        cpu_full=share >= FULL_SHARE,
         rtt_ms=ping,
         bytes_moved=moved,
         start_s=start_s,
@@ -111,6 +118,7 @@ def read_result(output: bytes, start_s: float, end_s: float) -> Throughput:
             "payload_bytes": moved,
             "flows": said.get("threads"),
             "elapsed_s": round(end_s - start_s, 3),
+            "cpu_share": round(share, 4),
         },
     )
 

@@ -75,6 +75,7 @@ def measure(
         low_mbps=seen.low_mbps,
         high_mbps=seen.high_mbps,
         cpu_full=load.busy_share >= FULL_SHARE,
+        test_id=transfer.lanes[0].test_id,
         bytes_moved=arrived,
         start_s=transfer.started + seen.start_s,
         end_s=transfer.started + seen.end_s,
@@ -215,10 +216,12 @@ class Transfer:
             lane.judge()
         if self.upload:
             risen = sum(lane.points[-1].count - lane.points[0].count for lane in self.lanes)
-            if risen < LEAST_BYTES:
-                raise AttemptError(Outcome.STALLED, "too_little" if risen > 0 else "stalled")
-        elif self.moved() < LEAST_BYTES:
-            raise AttemptError(Outcome.STALLED, "too_little" if self.moved() else "stalled")
+        else:
+            risen = self.moved()
+        if risen <= 0:
+            raise self.lanes[0].stalled()
+        if risen < LEAST_BYTES:
+            raise AttemptError(Outcome.STALLED, "too_little")
 
     def record(self) -> dict[str, Any]:
         """Give what was seen, small enough to keep."""

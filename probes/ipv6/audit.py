@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from ... import __version__
@@ -13,7 +14,7 @@ from .host import Examiner, HostCheck
 from .resolver import Resolver, Server
 from .settings import Settings
 from .targets import ListedHost
-from .vantage import REFERENCES, Vantage, prove_vantage
+from .vantage import REFERENCES, Lookout, Vantage, prove_vantage
 
 ENGINE = "ipv6"
 WORKERS = 32
@@ -43,26 +44,24 @@ def run_audit(
         async with Resolver(
             servers, timeout_s=settings.dns_s, queries_per_s=queries_per_s
         ) as resolver:
-            vantage = await prove_vantage(resolver, settings, references, signed_name=signed_name)
-            on_vantage(vantage)
-            examiner = Examiner.make(resolver, settings, vantage)
+            prove = partial(prove_vantage, resolver, settings, references, signed_name=signed_name)
+            lookout = Lookout(await prove(), prove)
+            on_vantage(lookout.vantage)
+            examiner = Examiner.make(resolver, settings, lookout)
             waiting = iter(hosts)
-            about = {"vantage": vantage.record()} | ({"audit": audit} if audit else {})
+            about = {"audit": audit} if audit else {}
 
             async def work() -> None:
                 for listed in waiting:
                     started = datetime.now(UTC)
                     check = await examiner.check(listed.host)
-                    on_sample(
-                        sample_of(
-                            check, probe=probe, started_at=started, about={**about, **listed.about}
-                        )
-                    )
+                    told = {"vantage": lookout.vantage.record(), **about, **listed.about}
+                    on_sample(sample_of(check, probe=probe, started_at=started, about=told))
 
             async with asyncio.TaskGroup() as group:
                 for _ in range(workers):
                     group.create_task(work())
-            return vantage
+            return lookout.vantage
 
     return asyncio.run(run())
 

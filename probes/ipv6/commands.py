@@ -21,6 +21,7 @@ from ...console import (
     progress,
 )
 from ...data.words import say
+from .options import column_option, looking_options
 from .report.commands import finding_rows, report, show_groups, statuses_of
 
 if TYPE_CHECKING:
@@ -37,15 +38,6 @@ if TYPE_CHECKING:
 _BATCH = 50
 _PATH_HEADERS = ("hop", "who answered", "ms")
 _CHECK_HEADERS = ("host", "question", "answer", "what was found", "what to do")
-Decorated = Callable[..., Any]
-
-
-column_option = click.option(
-    "--column",
-    "columns",
-    multiple=True,
-    help="Which column holds a field, such as agency=NAME; may be given again.",
-)
 
 
 @click.group(cls=Group)
@@ -54,65 +46,6 @@ def ipv6() -> None:
 
 
 ipv6.add_command(report)
-
-
-def looking_options(command: Decorated) -> Decorated:
-    """Add the options of every command that looks at hosts."""
-    for option in reversed(
-        (
-            click.option(
-                "--reference",
-                "references",
-                multiple=True,
-                help="A host (host:port) that proves this machine's IPv6; may be given again.",
-            ),
-            click.option(
-                "--resolver",
-                "resolvers",
-                multiple=True,
-                help="DNS server to ask instead of the system's; may be given again.",
-            ),
-            click.option(
-                "--signed-name",
-                default=".",
-                show_default=True,
-                help="A signed name that shows whether the resolver checks DNSSEC.",
-            ),
-            click.option(
-                "--part",
-                "parts",
-                type=click.Choice(("web", "dns", "mail")),
-                multiple=True,
-                help="Ask only about this part; may be given again.",
-            ),
-            click.option(
-                "--workers",
-                type=click.IntRange(1, 500),
-                default=32,
-                show_default=True,
-                help="How many hosts are looked at at a time.",
-            ),
-            click.option(
-                "--queries-per-second",
-                type=click.FloatRange(0.1, 100_000),
-                default=300.0,
-                show_default=True,
-                help="Most DNS questions a second.",
-            ),
-            click.option(
-                "--allow-private",
-                is_flag=True,
-                help="Also connect to private and loopback addresses.",
-            ),
-            click.option(
-                "--ca",
-                type=click.Path(path_type=Path),
-                help="PEM file of the CA to trust instead of the system's.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
 
 
 @ipv6.command()
@@ -213,10 +146,12 @@ def path(address: str, port: int, timeout_s: float, allow_private: bool, as_json
     """
     Look closer at the path to one IPv6 address: echo, hops, largest packet, black holes.
 
-    Hops and packet sizes need raw sockets (root, or CAP_NET_RAW).
+    With raw sockets (root, or CAP_NET_RAW) scapy asks; without them the kernel does what it allows
+    everyone.
     """
     from ...data.errors import ProbeError
     from ..interface import AttemptError
+    from .findings import UNKNOWN_WORDS
     from .path import look_at_path
 
     try:
@@ -232,10 +167,11 @@ def path(address: str, port: int, timeout_s: float, allow_private: bool, as_json
         print_table(_path_rows(seen), _PATH_HEADERS)
         if not seen.raw:
             note(
-                "without raw sockets hops and packet sizes are unknown: run as root, or give"
-                " python CAP_NET_RAW; an echo needs net.ipv4.ping_group_range"
+                "without raw sockets (root, or CAP_NET_RAW) the kernel was asked; what is missing"
+                " above: {missing}",
+                missing=", ".join(say(UNKNOWN_WORDS[why]) for why in seen.unknown.values()) or "–",
             )
-    if not seen.echo_ms and not any(hop[1] for hop in seen.hops or ()):
+    if not seen.echo_ms and not any(hop[1] for hop in seen.hops):
         raise SystemExit(EXIT_BAD_ANSWER)
 
 
@@ -243,7 +179,7 @@ def _path_rows(seen: "PathReport") -> list[list[object]]:
     rows: list[list[object]] = [
         [say("echo"), say("ok") if seen.echo_ms else None, number(min(seen.echo_ms, default=None))]
     ]
-    rows += [[number(hop, 0), ip, number(ms)] for hop, ip, ms in seen.hops or ()]
+    rows += [[number(hop, 0), ip, number(ms)] for hop, ip, ms in seen.hops]
     size = say("black hole: larger packets are lost in silence") if seen.black_hole else None
     rows.append([say("largest packet, bytes"), size, number(seen.mtu, 0)])
     return rows
@@ -350,6 +286,7 @@ def settings_of(looking: dict[str, Any]) -> "tuple[list[Server], Settings]":
         allow_private=looking["allow_private"],
         ca_file=looking["ca"],
         parts=looking["parts"] or PARTS,
+        look_at_path=looking.get("look_at_path", False),
     )
     return servers, settings
 

@@ -16,6 +16,7 @@ class Mark(StrEnum):
     PART = "part"
     NOTICE = "notice"
     FAIL = "fail"
+    STATED = "stated"
     NOT_APPLICABLE = "not_applicable"
     UNKNOWN = "unknown"
 
@@ -41,8 +42,11 @@ QUESTIONS = {
     "web_reach": "web: answers",
     "web_tls": "web: certificate",
     "web_content": "web: same page",
+    "web_user": "web: what a user gets",
+    "path": "path: large packets",
     "ns_aaaa": "DNS: addresses",
     "ns_reach": "DNS: answers",
+    "ns_owner": "DNS: run by",
     "dnssec": "DNS: signed",
     "mx_aaaa": "mail: addresses",
     "mx_reach": "mail: answers",
@@ -52,8 +56,23 @@ MARK_WORDS = {
     Mark.PART: "in part",
     Mark.NOTICE: "notice",
     Mark.FAIL: "bad",
+    Mark.STATED: "seen",
     Mark.NOT_APPLICABLE: "not applicable",
     Mark.UNKNOWN: "unknown",
+}
+
+# Why something about a path is not known (path.py).
+UNKNOWN_WORDS = {
+    "ping_not_allowed": "echoes are not allowed here (net.ipv4.ping_group_range)",
+    "no_route": "there is no way there",
+    "nothing_answers": "nothing answers there that could tell",
+    "too_slow": "it took too long",
+}
+# What a host was at one audit and is at the next (coverage/adoption_trend.py).
+STANDING_WORDS = {
+    "dead": "an AAAA where nobody answers",
+    "none": "no AAAA",
+    "has": "an AAAA",
 }
 
 # What each reason means, and its remedy. Shown translated; the reason itself is what is kept.
@@ -140,6 +159,32 @@ EXPLAINED: dict[str, tuple[str, str]] = {
         "the status codes over IPv4 and IPv6 differ",
         "Look at both: the server that answers over IPv6 may be set up for another site.",
     ),
+    "rate_limited": (
+        "the server asked to be left alone (too many requests)",
+        "Check it again later, or ask its owner to admit this machine.",
+    ),
+    "robots_forbid": (
+        "the front page leads to a page that the site's robots.txt forbids",
+        "Look at the page with a browser over both families.",
+    ),
+    "user_gets_ipv6": ("a user gets IPv6 at once", ""),
+    "user_gets_ipv4": ("a user gets IPv4 without delay: IPv6 was refused at once", ""),
+    "user_waits": (
+        "a user waits for IPv6 in vain and then gets IPv4",
+        "Make the server answer over IPv6 as fast as over IPv4, or take the AAAA record away.",
+    ),
+    "black_hole": (
+        "the path swallows large packets in silence: connections open and then stall",
+        "Let ICMPv6 'packet too big' through the firewalls on the way, or lower the MTU.",
+    ),
+    "path_carries": ("the path carries large packets, or says what is too large", ""),
+    "path_unknown": (
+        "the largest packet of the path could not be found",
+        "Try from a machine with raw sockets, or with net.ipv4.ping_group_range set.",
+    ),
+    "ns_own": ("the name servers are the organisation's own", ""),
+    "ns_mixed": ("some name servers are the organisation's own, some somebody else's", ""),
+    "ns_outsourced": ("the name servers are run under somebody else's domain", ""),
     "not_comparable": ("there are not two pages to compare", ""),
     "ns_two": ("at least two name servers have IPv6 addresses", ""),
     "ns_one": (

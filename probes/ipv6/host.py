@@ -7,17 +7,32 @@ from typing import Any
 
 from ...data.sample import Outcome
 from ..interface import AttemptError, failure_of
+from .eyeballs import race
 from .findings import Finding, Mark
+from .judge import (
+    FROM_HERE,
+    judge_aaaa,
+    judge_dnssec,
+    judge_mail_reach,
+    judge_mx,
+    judge_ns,
+    judge_ns_reach,
+    judge_owner,
+    judge_path,
+    judge_race,
+    judge_web,
+    withdrawn,
+)
 from .mail import greet
 from .messages import NOERROR, question_of
 from .names import Addresses, HostCache, Zone, addresses_of, mail_hosts, signed, zone_of
+from .ownership import own_hosts
 from .pace import Pace
+from .path import look_at_path
 from .resolver import Connection, Resolver, Server
 from .settings import Settings
-from .vantage import Vantage
-from .web import Visit, Visitor, content_distance, happy_eyeballs
-
-DIFFERENT = 10.0
+from .vantage import Lookout, Vantage
+from .web import Visit, Visitor
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,20 +58,25 @@ class Examiner:
 
     resolver: Resolver
     settings: Settings
-    vantage: Vantage
+    lookout: Lookout
     hosts: HostCache
     visitor: Visitor
     pace: Pace
 
+    @property
+    def vantage(self) -> Vantage:
+        """Give what was last proven of this machine's own IPv6."""
+        return self.lookout.vantage
+
     @classmethod
-    def make(cls, resolver: Resolver, settings: Settings, vantage: Vantage) -> "Examiner":
+    def make(cls, resolver: Resolver, settings: Settings, lookout: Lookout) -> "Examiner":
         """Make what a whole audit shares: the cache of hosts, the pace, the authorities."""
         hosts = HostCache(resolver, settings.allow_private)
         pace = Pace(settings.address_gap_s, settings.network_gap_s)
         return cls(
             resolver=resolver,
             settings=settings,
-            vantage=vantage,
+            lookout=lookout,
             hosts=hosts,
             visitor=Visitor.make(hosts, settings, pace),
             pace=pace,
@@ -64,6 +84,8 @@ class Examiner:
 
     async def check(self, host: str) -> HostCheck:
         """Ask everything of one host; what fails is a finding, never an error."""
+        if not self.vantage.ipv6:
+            await self.lookout.still_sees()
         started = time.perf_counter()
         name = host.strip().rstrip(".").lower()
         private = self.settings.allow_private
@@ -86,7 +108,14 @@ class Examiner:
             for part, question in (("web", self._web), ("dns", self._dns), ("mail", self._mail))
             if part in self.settings.parts
         ]
+        if self.settings.look_at_path:
+            parts.append(self._path(check, six))
         await asyncio.gather(*parts)
+        silent = any(
+            found.mark is Mark.FAIL and found.test in FROM_HERE for found in check.findings
+        )
+        if silent and not await self.lookout.still_sees():
+            check.findings = withdrawn(check.findings)
         check.duration_s = time.perf_counter() - started
         return check
 
@@ -99,12 +128,29 @@ class Examiner:
         if six.usable and self.vantage.ipv6:
             over6 = await self.visitor.visit(name, 6, six.usable)
         check.facts["web"] = {"4": over4.record(), "6": over6.record()}
-        check.findings += judge_web(four, six, over4, over6, self.vantage, self.settings)
-        if four.usable and six.usable and self.vantage.ipv6:
-            port = self.settings.ports.https
-            if not (over4.ports | over6.ports) & {port}:
-                port = self.settings.ports.http
-            check.facts["happy_eyeballs"] = happy_eyeballs(over4, over6, port)
+        check.findings += judge_web(four, six, over4, over6, self.vantage)
+        answered = over4.ports | over6.ports
+        limited = over4.limited or over6.limited
+        if four.usable and six.usable and self.vantage.ipv6 and answered and not limited:
+            ports = self.settings.ports
+            port = ports.https if ports.https in answered else ports.http
+            won = await race(six.usable, four.usable, port, self.settings, self.pace)
+            check.facts["happy_eyeballs"] = won
+            check.findings += judge_race(won)
+
+    async def _path(self, check: HostCheck, six: Addresses) -> None:
+        if not six.usable:
+            return
+        if not self.vantage.ipv6:
+            check.findings.append(Finding("path", Mark.UNKNOWN, "vantage_without_ipv6"))
+            return
+        seen = await asyncio.to_thread(
+            look_at_path,
+            six.usable[0],
+            port=self.settings.ports.https,
+            allow_private=self.settings.allow_private,
+        )
+        check.findings.append(judge_path(seen))
 
     async def _dns(self, check: HostCheck, name: str, four: Addresses, six: Addresses) -> None:
         try:
@@ -113,7 +159,7 @@ class Examiner:
             reason = failure_of(error).reason
             mark = Mark.FAIL if reason == "bogus" else Mark.UNKNOWN
             check.findings.append(Finding("ns_aaaa", mark, reason))
-            check.findings.append(self._judge_dnssec(reason, authentic=False))
+            check.findings.append(self._dnssec(reason, authentic=False))
             return
         if zone is None:
             check.findings.append(Finding("ns_aaaa", Mark.UNKNOWN, "no_zone"))
@@ -122,12 +168,9 @@ class Examiner:
         with_six = {
             ns: found.usable for ns, found in zip(zone.servers, six_of, strict=True) if found.usable
         }
-        check.findings.append(judge_ns(zone, with_six))
-        facts: dict[str, Any] = {
-            "zone": zone.name,
-            "servers": list(zone.servers),
-            "own": [ns for ns in zone.servers if ns.endswith(f".{zone.name}")],
-        }
+        own = own_hosts(name, zone.name, zone.servers)
+        check.findings += (judge_ns(zone, with_six), judge_owner(own, zone.servers))
+        facts: dict[str, Any] = {"zone": zone.name, "servers": list(zone.servers), "own": own}
         if with_six:
             facts["over_ipv6"] = answered = await self._ask_servers(zone, with_six)
             check.findings.append(judge_ns_reach(answered, self.vantage))
@@ -139,21 +182,16 @@ class Examiner:
         failed = [found.failure.reason for found in (four, six) if found.failure]
         answered_ok = [found for found in (four, six) if not found.failure]
         check.findings.append(
-            self._judge_dnssec(
+            self._dnssec(
                 "bogus" if "bogus" in failed else None,
                 authentic=bool(answered_ok) and all(found.authentic for found in answered_ok),
             )
         )
         check.facts["dns"] = facts
 
-    def _judge_dnssec(self, failed: str | None, *, authentic: bool) -> Finding:
-        if failed == "bogus":
-            return Finding("dnssec", Mark.FAIL, "bogus")
-        if authentic:
-            return Finding("dnssec", Mark.GOOD, "secure")
-        if failed is None and (self.vantage.validates or self.resolver.validates):
-            return Finding("dnssec", Mark.NOTICE, "insecure")
-        return Finding("dnssec", Mark.UNKNOWN, "undetermined")
+    def _dnssec(self, failed: str | None, *, authentic: bool) -> Finding:
+        validates = self.vantage.validates or self.resolver.validates
+        return judge_dnssec(failed, authentic=authentic, validates=validates)
 
     async def _ask_servers(
         self, zone: Zone, with_six: dict[str, tuple[str, ...]]
@@ -214,117 +252,5 @@ class Examiner:
                 )
                 said = dict(zip(with_six, answers, strict=True))
                 facts["over_ipv6"] = said
-            check.findings.append(judge_mail_reach(said, self.vantage))
+            check.findings.append(judge_mail_reach(said, len(found.hosts), self.vantage))
         check.facts["mail"] = facts
-
-
-def judge_aaaa(six: Addresses) -> Finding:
-    """Judge whether a name has an IPv6 address; one that may not be connected to is no address."""
-    if six.usable:
-        return Finding("web_aaaa", Mark.GOOD, "aaaa")
-    if six.refused:
-        return Finding("web_aaaa", Mark.FAIL, "aaaa_not_public", {"refused": list(six.refused)})
-    if six.failure is None:
-        return Finding("web_aaaa", Mark.FAIL, "no_aaaa")
-    if six.failure.reason in ("bogus", "cname_loop", "cname_chain_too_long"):
-        return Finding("web_aaaa", Mark.FAIL, six.failure.reason)
-    return Finding("web_aaaa", Mark.UNKNOWN, six.failure.reason)
-
-
-def judge_web(
-    four: Addresses,
-    six: Addresses,
-    over4: Visit,
-    over6: Visit,
-    vantage: Vantage,
-    settings: Settings,
-) -> list[Finding]:
-    """Judge what two visits gave: ports, TLS, content (which warns and never fails)."""
-    if not six.usable:
-        return []
-    if not vantage.ipv6:
-        return [Finding("web_reach", Mark.UNKNOWN, "vantage_without_ipv6")]
-    findings = []
-    if not over6.ports:
-        # Where IPv4 is silent too, it is no web site rather than dead over IPv6.
-        dead = bool(over4.ports) or not four.usable
-        mark, reason = (Mark.FAIL, "aaaa_dead") if dead else (Mark.NOT_APPLICABLE, "no_web_server")
-        return [Finding("web_reach", mark, reason, over6.record().get("failures", {}))]
-    missing = sorted(over4.ports - over6.ports)
-    if missing:
-        findings.append(Finding("web_reach", Mark.FAIL, "fewer_ports", {"ports": missing}))
-    else:
-        findings.append(Finding("web_reach", Mark.GOOD, "reached"))
-    findings.append(_judge_tls(over4, over6))
-    findings.append(_judge_content(over4, over6))
-    return findings
-
-
-def _judge_tls(over4: Visit, over6: Visit) -> Finding:
-    if over6.tls is None:
-        return Finding("web_tls", Mark.NOT_APPLICABLE, "no_https")
-    if over6.tls == "good":
-        return Finding("web_tls", Mark.GOOD, "tls_good")
-    both = over4.tls is not None and over4.tls != "good"
-    return Finding("web_tls", Mark.FAIL, "tls_broken_both" if both else "tls_broken")
-
-
-def _judge_content(over4: Visit, over6: Visit) -> Finding:
-    if over4.page is None or over6.page is None:
-        return Finding("web_content", Mark.NOT_APPLICABLE, "not_comparable")
-    facts: dict[str, Any] = {
-        "status": [over4.status, over6.status],
-        "bytes": [len(over4.page), len(over6.page)],
-        "distance": content_distance(over4.page, over6.page),
-    }
-    if over4.status != over6.status:
-        return Finding("web_content", Mark.NOTICE, "different_status", facts)
-    if facts["distance"] > DIFFERENT:
-        return Finding("web_content", Mark.NOTICE, "different_content", facts)
-    return Finding("web_content", Mark.GOOD, "same_content", facts)
-
-
-def judge_ns(zone: Zone, with_six: dict[str, tuple[str, ...]]) -> Finding:
-    """Judge how many name servers have IPv6 addresses: two for full marks, one for half."""
-    facts = {"with_aaaa": list(with_six), "of": len(zone.servers)}
-    if len(with_six) >= 2:
-        return Finding("ns_aaaa", Mark.GOOD, "ns_two", facts)
-    if with_six:
-        return Finding("ns_aaaa", Mark.PART, "ns_one", facts)
-    return Finding("ns_aaaa", Mark.FAIL, "ns_none", facts)
-
-
-def judge_ns_reach(answered: dict[str, dict[str, str]], vantage: Vantage) -> Finding:
-    """Judge whether name servers answer over IPv6; both UDP and TCP are asked for."""
-    if not vantage.ipv6:
-        return Finding("ns_reach", Mark.UNKNOWN, "vantage_without_ipv6")
-    good = [ns for ns, said in answered.items() if said.get("udp") == said.get("tcp") == "ok"]
-    silent = [ns for ns in answered if ns not in good]
-    if not silent:
-        return Finding("ns_reach", Mark.GOOD, "ns_answer")
-    spoke = any("ok" in (said.get("udp"), said.get("tcp")) for said in answered.values())
-    if spoke:
-        return Finding("ns_reach", Mark.PART, "ns_partly", {"silent": silent})
-    return Finding("ns_reach", Mark.FAIL, "ns_silent", {"silent": silent})
-
-
-def judge_mx(hosts: tuple[str, ...], with_six: dict[str, tuple[str, ...]]) -> Finding:
-    """Judge how many mail hosts have IPv6 addresses."""
-    facts = {"with_aaaa": len(with_six), "of": len(hosts)}
-    if len(with_six) == len(hosts):
-        return Finding("mx_aaaa", Mark.GOOD, "mx_all", facts)
-    if with_six:
-        return Finding("mx_aaaa", Mark.PART, "mx_some", facts)
-    return Finding("mx_aaaa", Mark.FAIL, "mx_none", facts)
-
-
-def judge_mail_reach(said: dict[str, dict[str, Any]], vantage: Vantage) -> Finding:
-    """Judge whether the mail hosts that have IPv6 addresses take connections there."""
-    if not vantage.ipv6:
-        return Finding("mx_reach", Mark.UNKNOWN, "vantage_without_ipv6")
-    silent = [mx for mx, answer in said.items() if "failure" in answer]
-    if not silent:
-        return Finding("mx_reach", Mark.GOOD, "mail_answers")
-    if len(silent) < len(said):
-        return Finding("mx_reach", Mark.PART, "mail_partly", {"silent": silent})
-    return Finding("mx_reach", Mark.FAIL, "mail_silent", {"silent": silent})

@@ -180,7 +180,7 @@ async def zone_of(resolver: Resolver, host: str) -> Zone | None:
             continue
         own = [record.value for record in found.records if record.owner == name]
         if own:
-            return Zone(name=name, servers=tuple(dict.fromkeys(own))[:MAX_HOSTS])
+            return Zone(name=name, servers=tuple(sorted(set(own)))[:MAX_HOSTS])
     return None
 
 

@@ -1,31 +1,28 @@
 """
 A closer look at the path to one IPv6 address: echo, hops, the largest packet that arrives.
 
-With raw sockets, scapy sends ICMPv6 echoes and TCP SYNs and reads the answers; times are those
-of the packets, because capturing costs tens of milliseconds that are not the network's. Without
-raw sockets the kernel does what it allows everyone: an ICMPv6 echo on a datagram socket where
-the administrator's ``ping_group_range`` lets us, and TCP's own handshake; hops and sizes are
-then unknown, with the reason.
+Where raw sockets are allowed, scapy asks (`path_scapy`); elsewhere the kernel does what it
+allows everyone (`path_kernel`): TCP connections that die on the way, an echo where the
+administrator lets us, and packets of a chosen size.
 
 A black hole is a path that carries small packets and swallows large ones without saying so
 (RFC 8201 asks routers to say *packet too big*): connections open, then stall.
 """
 
-import os
-import select
 import socket
-import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ..address import check_address
+from .path_kernel import KernelProber
 
 MINIMUM_MTU = 1280
 LARGEST_MTU = 1500
-_HEADERS = 48  # IPv6 and ICMPv6
-_TRIES = 3
+ECHOES = 3
+SILENT_HOPS = 8
+DEADLINE_S = 90.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,8 +33,9 @@ class PathReport:
     raw: bool
     echo_ms: list[float] = field(default_factory=list)
     echo_lost: int = 0
-    hops: list[tuple[int, str | None, float | None]] | None = None
+    hops: list[tuple[int, str | None, float | None]] = field(default_factory=list)
     mtu: int | None = None
+    mtu_by: str | None = None
     black_hole: bool | None = None
     too_big_heard: bool = False
     unknown: dict[str, str] = field(default_factory=dict)
@@ -49,12 +47,38 @@ class PathReport:
             "raw": self.raw,
             "echo_ms": [round(ms, 3) for ms in self.echo_ms],
             "echo_lost": self.echo_lost,
-            "hops": self.hops,
+            "hops": [list(hop) for hop in self.hops],
             "mtu": self.mtu,
+            "mtu_by": self.mtu_by,
             "black_hole": self.black_hole,
             "too_big_heard": self.too_big_heard,
             "unknown": self.unknown,
         }
+
+
+class Prober(Protocol):
+    """One way to ask a path; times in milliseconds, sizes in bytes with all headers."""
+
+    def echo(self, seq: int) -> float | None:
+        """Send a small echo; give how long its answer took."""
+        ...
+
+    def why_no_echo(self) -> str | None:
+        """Give why no echo can be sent at all, or None."""
+        ...
+
+    def hop(self, limit: int) -> tuple[str | None, float | None, bool]:
+        """Ask who is so many hops away; give its address, its time, and if it is the end."""
+        ...
+
+    def sizes(self, *, echoes: bool) -> tuple[str, int, Callable[[int], bool | int]] | None:
+        """
+        Give how sizes can be tried: by what, the largest, and a function of a size.
+
+        The function says True (it arrived), False (nothing came back), or the MTU that a router
+        named. None where nothing answers that could tell.
+        """
+        ...
 
 
 def may_use_raw_sockets() -> bool:
@@ -81,28 +105,78 @@ def look_at_path(
     """
     check_address(ip, allow_private=allow_private)
     report = PathReport(address=ip, raw=may_use_raw_sockets())
-    if report.raw:
-        _ask_with_scapy(report, port, timeout_s, max_hops)
-    else:
-        _ask_without(report, timeout_s)
+    prober = _prober(ip, port, timeout_s, raw=report.raw)
+    end = time.monotonic() + DEADLINE_S
+    _ask_echoes(report, prober)
+    _ask_hops(report, prober, max_hops, end)
+    _ask_sizes(report, prober, end)
     return report
 
 
-def search_mtu(fits: Callable[[int], bool | int]) -> tuple[int | None, bool, bool]:
+def _prober(ip: str, port: int, timeout_s: float, *, raw: bool) -> Prober:
+    if raw:
+        from .path_scapy import ScapyProber
+
+        return ScapyProber(ip, port, timeout_s)
+    return KernelProber(ip, port, timeout_s)
+
+
+def _ask_echoes(report: PathReport, prober: Prober) -> None:
+    forbidden = prober.why_no_echo()
+    if forbidden:
+        report.unknown["echo"] = forbidden
+        return
+    for seq in range(ECHOES):
+        took_ms = prober.echo(seq)
+        if took_ms is None:
+            report.echo_lost += 1
+        else:
+            report.echo_ms.append(took_ms)
+
+
+def _ask_hops(report: PathReport, prober: Prober, max_hops: int, end: float) -> None:
+    silent = 0
+    for limit in range(1, max_hops + 1):
+        who, took_ms, there = prober.hop(limit)
+        report.hops.append((limit, who, took_ms))
+        silent = 0 if who else silent + 1
+        if there or silent >= SILENT_HOPS or time.monotonic() > end:
+            return
+
+
+def _ask_sizes(report: PathReport, prober: Prober, end: float) -> None:
+    means = prober.sizes(echoes=bool(report.echo_ms))
+    if means is None:
+        report.unknown["mtu"] = "nothing_answers"
+        return
+    report.mtu_by, largest, tried = means
+
+    def fits(size: int) -> bool | int:
+        if time.monotonic() > end:
+            raise TimeoutError
+        return tried(size)
+
+    try:
+        report.mtu, report.black_hole, report.too_big_heard = search_mtu(fits, largest)
+    except TimeoutError:
+        report.unknown["mtu"] = "too_slow"
+
+
+def search_mtu(
+    fits: Callable[[int], bool | int], largest: int = LARGEST_MTU
+) -> tuple[int | None, bool | None, bool]:
     """
     Find the largest packet that arrives.
-
-    `fits` says True (arrived), False (nothing came back), or the MTU that a router named.
 
     Returns
     -------
     mtu, black_hole, too_big_heard
-        No MTU where even the smallest packet is lost. A black hole is a loss above the MTU that
-        no router spoke of.
+        No MTU, and no word on black holes, where even the smallest packet is lost. A black hole
+        is a loss above the MTU that no router spoke of.
     """
     if fits(MINIMUM_MTU) is not True:
-        return None, False, False
-    low, high, heard, silent = MINIMUM_MTU, LARGEST_MTU, False, False
+        return None, None, False
+    low, high, heard, silent = MINIMUM_MTU, max(MINIMUM_MTU, largest), False, False
     size = high
     while low < high:
         said = fits(size)
@@ -117,109 +191,3 @@ def search_mtu(fits: Callable[[int], bool | int]) -> tuple[int | None, bool, boo
             continue
         size = (low + high + 1) // 2
     return low, silent and not heard, heard
-
-
-class _Scapy:
-    """Probes of one path. Loaded only when asked for: scapy costs half a second and 30 MB."""
-
-    def __init__(self, ip: str, timeout_s: float) -> None:
-        import logging
-
-        logging.getLogger("scapy").setLevel(logging.ERROR)
-        from scapy.layers import inet, inet6
-        from scapy.sendrecv import sr1
-
-        self.ip = ip
-        self.timeout_s = timeout_s
-        self.inet, self.inet6, self._sr1 = inet, inet6, sr1
-        self.identity = os.getpid() & 0xFFFF
-
-    def ask(self, packet: Any) -> tuple[Any, float | None]:
-        """Give the answer to a packet and how long it took by the packets' own times."""
-        reply = self._sr1(packet, timeout=self.timeout_s, verbose=False)
-        if reply is None:
-            return None, None
-        return reply, (float(reply.time) - float(packet.sent_time)) * 1000
-
-    def echo(self, size: int, seq: int) -> tuple[Any, float | None]:
-        """Send one ICMPv6 echo of a size in all, headers counted."""
-        data = b"\0" * (size - _HEADERS)
-        request = self.inet6.ICMPv6EchoRequest(id=self.identity, seq=seq, data=data)
-        return self.ask(self.inet6.IPv6(dst=self.ip) / request)
-
-    def fits(self, size: int) -> bool | int:
-        """Tell whether a packet of a size arrives, or the MTU that a router named."""
-        for seq in range(_TRIES):
-            reply, _ = self.echo(size, 100 + seq)
-            if reply is not None and self.inet6.ICMPv6PacketTooBig in reply:
-                return int(reply[self.inet6.ICMPv6PacketTooBig].mtu)
-            if reply is not None and self.inet6.ICMPv6EchoReply in reply:
-                return True
-        return False
-
-    def hop(self, limit: int, port: int) -> tuple[str | None, float | None, bool]:
-        """Send one TCP SYN that dies after so many hops; give who answered, and if it is there."""
-        syn = self.inet.TCP(sport=33000 + limit, dport=port, flags="S", seq=self.identity)
-        reply, took_ms = self.ask(self.inet6.IPv6(dst=self.ip, hlim=limit) / syn)
-        if reply is None or took_ms is None:
-            return None, None, False
-        there = self.inet.TCP in reply and self.inet6.ICMPv6TimeExceeded not in reply
-        return str(reply.src), round(took_ms, 3), there
-
-
-def _ask_with_scapy(report: PathReport, port: int, timeout_s: float, max_hops: int) -> None:
-    scapy = _Scapy(report.address, timeout_s)
-    for seq in range(_TRIES):
-        reply, took_ms = scapy.echo(64, seq)
-        if took_ms is not None and scapy.inet6.ICMPv6EchoReply in reply:
-            report.echo_ms.append(took_ms)
-        else:
-            report.echo_lost += 1
-    report.hops = []
-    for limit in range(1, max_hops + 1):
-        who, took_ms, there = scapy.hop(limit, port)
-        report.hops.append((limit, who, took_ms))
-        if there:
-            break
-    if report.echo_ms:
-        report.mtu, report.black_hole, report.too_big_heard = search_mtu(scapy.fits)
-    else:
-        report.unknown["mtu"] = "no_echo"
-
-
-def _ask_without(report: PathReport, timeout_s: float) -> None:
-    report.unknown["hops"] = report.unknown["mtu"] = "needs_raw_sockets"
-    try:
-        sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM, socket.IPPROTO_ICMPV6)
-    except OSError:
-        report.unknown["echo"] = "ping_not_allowed"
-        return
-    with sock:
-        sock.settimeout(0)
-        try:
-            sock.connect((report.address, 0))
-        except OSError:
-            report.unknown["echo"] = "no_route"
-            return
-        for seq in range(_TRIES):
-            took_ms = _ping(sock, seq, timeout_s)
-            if took_ms is None:
-                report.echo_lost += 1
-            else:
-                report.echo_ms.append(took_ms)
-
-
-def _ping(sock: socket.socket, seq: int, timeout_s: float) -> float | None:
-    started = time.perf_counter()
-    try:
-        sock.send(struct.pack("!BBHHH", 128, 0, 0, 0, seq) + b"phusong!")
-        poll = select.poll()
-        poll.register(sock, select.POLLIN)
-        while (left_s := started + timeout_s - time.perf_counter()) > 0:
-            if poll.poll(left_s * 1000):
-                reply = sock.recv(1500)
-                if len(reply) >= 8 and reply[0] == 129 and reply[6:8] == struct.pack("!H", seq):
-                    return (time.perf_counter() - started) * 1000
-    except OSError:
-        return None
-    return None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ... import __version__
 
-USER_AGENT = f"phusong/{__version__} (IPv6 audit; one page per family)"
+USER_AGENT = f"phusong/{__version__} (IPv6 audit; front page only; honours robots.txt)"
 PARTS = ("web", "dns", "mail")
 
 
@@ -25,7 +25,8 @@ class Settings:
     Deadlines in seconds, sizes in bytes; `parts` are what is asked of a host.
 
     `address_gap_s` and `network_gap_s` are the mean pauses between visits to one address and
-    one network.
+    one network. `patience_s` is how long is waited for a server that asks to come back later;
+    one that asks for more is left alone until then.
     """
 
     allow_private: bool = False
@@ -39,4 +40,6 @@ class Settings:
     max_redirects: int = 5
     address_gap_s: float = 0.2
     network_gap_s: float = 0.05
+    patience_s: float = 10.0
+    look_at_path: bool = False
     user_agent: str = USER_AGENT

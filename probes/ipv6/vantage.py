@@ -7,9 +7,9 @@ none would find the whole country dead.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
@@ -86,6 +86,32 @@ async def prove_vantage(
         validates=resolver.validates,
         references=dict(zip(references, said, strict=True)),
     )
+
+
+PROOF_HOLDS_S = 60.0
+
+
+@dataclass(slots=True)
+class Lookout:
+    """
+    Keeps the proof fresh while an audit runs.
+
+    IPv6 that fails at noon would make everybody dead from noon on: whoever seems silent is only
+    called so if a reference answered within the last minute, before or after.
+    """
+
+    vantage: Vantage
+    prove: Callable[[], Awaitable[Vantage]]
+    _proven_at: float = field(default_factory=time.monotonic)
+    _proving: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def still_sees(self) -> bool:
+        """Tell whether this machine still has working IPv6."""
+        async with self._proving:
+            if time.monotonic() - self._proven_at > PROOF_HOLDS_S:
+                self.vantage = await self.prove()
+                self._proven_at = time.monotonic()
+            return self.vantage.ipv6
 
 
 async def _try(resolver: Resolver, settings: Settings, host: str, port: int) -> str:

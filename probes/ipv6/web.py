@@ -2,19 +2,17 @@
 One visit to a web site over one family: ports, TLS, the page, where it redirects.
 
 The connection goes to an address that passed the rule, never to a name; a redirect's host is
-looked up and checked in the same way, over the same family. Bytes are asked for as they are
-(``identity``), and no more are read than the limit, whatever the server promises.
+looked up and checked in the same way, over the same family. A server that asks to be left alone
+is, and the page is asked for once more if it asked for a short while only.
 """
 
 import asyncio
-import difflib
 import http.client
-import io
-import re
 import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -25,20 +23,21 @@ from ..connection import client_context
 from ..interface import AttemptError, Failure, failure_of, one_line
 from .names import HostCache
 from .pace import Pace
+from .pages import (
+    MAX_HEAD_BYTES,
+    authority_of,
+    parse_head,
+    read_body,
+    read_head,
+    request_for,
+    retry_after_s,
+)
+from .robots import Robots
 from .settings import Settings
 
-MAX_HEAD_BYTES = 32_768
 TRIED_ADDRESSES = 4
 REDIRECTS = (301, 302, 303, 307, 308)
-# RFC 8305, section 8: how long a client waits before it tries the other family.
-ATTEMPT_DELAY_MS = 250.0
-
-# What differs between two copies of one page (after Internet.nl's description).
-_CHANGING = re.compile(
-    rb"nonce=[\"'][^\"']{0,200}[\"']|name=[\"']?__(?:VIEWSTATE|EVENTVALIDATION)\w*[\"']?[^>]{0,100000}>"
-    rb"|csrf[\w-]{0,40}[\"']?\s{0,5}(?:value|content)?[=:]\s{0,5}[\"'][^\"']{0,300}[\"']",
-    re.IGNORECASE,
-)
+LIMITED = "rate_limited"
 
 
 @dataclass(slots=True)
@@ -57,6 +56,12 @@ class Visit:
     redirects: list[str] = field(default_factory=list)
     failure: Failure | None = None
     page: bytes | None = None
+
+    @property
+    def limited(self) -> bool:
+        """Tell whether the server asked to be left alone."""
+        failures = (*self.failures.values(), *filter(None, (self.failure,)))
+        return any(failure.reason == LIMITED for failure in failures)
 
     @property
     def ports(self) -> frozenset[int]:
@@ -97,6 +102,7 @@ class Visitor:
     settings: Settings
     pace: Pace
     context: ssl.SSLContext
+    robots: Robots = field(default_factory=Robots)
 
     @classmethod
     def make(cls, hosts: HostCache, settings: Settings, pace: Pace) -> "Visitor":
@@ -113,37 +119,26 @@ class Visitor:
         if not visit.ports or visit.address is None:
             return visit
         secure = ports.https in visit.ports
-        url = f"{'https' if secure else 'http'}://{_authority(host)}"
-        await self._fetch_within(visit, f"{url}:{ports.https if secure else ports.http}/")
+        url = f"{'https' if secure else 'http'}://{authority_of(host)}"
+        await self._fetch(visit, f"{url}:{ports.https if secure else ports.http}/", visit.address)
         return visit
 
     async def fetch(self, url: str, family: int, addresses: Sequence[str]) -> Visit:
         """Connect to a URL's own port only and fetch it over one family."""
         visit = Visit(family)
-        parts = urlsplit(url)
-        ports = self.settings.ports
-        port = parts.port or (ports.https if parts.scheme == "https" else ports.http)
-        await self._knock(visit, addresses, port)
+        await self._knock(visit, addresses, self._port(url))
         if visit.address is not None:
-            await self._fetch_within(visit, url)
+            await self._fetch(visit, url, visit.address)
         return visit
-
-    async def _fetch_within(self, visit: Visit, url: str) -> None:
-        assert visit.address is not None
-        try:
-            async with asyncio.timeout(self.settings.page_s):
-                await self._fetch(visit, url, visit.address)
-        except (AttemptError, OSError, asyncio.IncompleteReadError, ValueError) as error:
-            visit.failure = _failure(error)
 
     async def _knock(self, visit: Visit, addresses: Sequence[str], port: int) -> None:
         for ip in addresses[:TRIED_ADDRESSES]:
-            await self.pace.turn(ip)
-            started = time.perf_counter()
             try:
+                await self._turn(ip)
+                started = time.perf_counter()
                 async with asyncio.timeout(self.settings.connect_s):
                     _, writer = await asyncio.open_connection(ip, port)
-            except OSError as error:
+            except (AttemptError, OSError) as error:
                 visit.failures[port] = failure_of(error)
                 continue
             visit.connect_ms[port] = (time.perf_counter() - started) * 1000
@@ -152,11 +147,36 @@ class Visitor:
             writer.close()
             return
 
+    async def _turn(self, ip: str) -> None:
+        """Wait until a server may be asked; one that wants to be left alone for long is."""
+        held_s = self.pace.held_s(ip)
+        if held_s > self.settings.patience_s:
+            raise AttemptError(Outcome.SERVER_ERROR, LIMITED, retry_after_s=round(held_s))
+        await asyncio.sleep(held_s)
+        await self.pace.turn(ip)
+
     async def _fetch(self, visit: Visit, url: str, ip: str) -> None:
-        """Follow a page to where it ends; the numbers are those of the first answer."""
+        """Follow a page to where it ends, twice if the server asked to come back soon."""
+        for _ in range(2):
+            visit.failure = None
+            visit.redirects.clear()
+            try:
+                await self._follow(visit, url, ip)
+            except (AttemptError, OSError, EOFError, ValueError) as error:
+                visit.failure = _failure(error)
+            if visit.failure is None or visit.failure.reason != LIMITED:
+                return
+
+    async def _follow(self, visit: Visit, url: str, ip: str) -> None:
         for _ in range(self.settings.max_redirects + 1):
+            if not await self.robots.allow(url, partial(self._robots, ip)):
+                raise AttemptError(Outcome.REFUSED, "robots_forbid")
             status, headers, body = await self._get(visit, url, ip)
             visit.url, visit.status = one_line(url), status
+            wanted_s = retry_after_s(headers.get("Retry-After"))
+            if status == 429 or (status == 503 and wanted_s is not None):
+                self.pace.hold(ip, self.settings.patience_s if wanted_s is None else wanted_s)
+                raise AttemptError(Outcome.SERVER_ERROR, LIMITED, retry_after_s=wanted_s)
             location = headers.get("Location")
             if status not in REDIRECTS or not location:
                 visit.page = body
@@ -165,6 +185,11 @@ class Visitor:
             visit.redirects.append(one_line(url))
             ip = await self._address_of(url, visit.family)
         raise AttemptError(Outcome.PROTOCOL_ERROR, "too_many_redirects")
+
+    async def _robots(self, ip: str, url: str) -> tuple[int, bytes]:
+        # A visit of its own: its times are not those of the page.
+        status, _, body = await self._get(Visit(ip_address(ip).version), url, ip)
+        return status, body
 
     async def _address_of(self, url: str, family: int) -> str:
         parts = urlsplit(url)
@@ -186,151 +211,58 @@ class Visitor:
     async def _get(
         self, visit: Visit, url: str, ip: str
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        """Ask for one page; waiting for a turn is not part of its deadline or its times."""
+        await self._turn(ip)
+        async with asyncio.timeout(self.settings.page_s):
+            reader, writer = await self._connect(visit, url, ip)
+            try:
+                parts = urlsplit(url)
+                authority = authority_of(parts.hostname or "")
+                writer.write(request_for(parts.path, parts.query, authority, self.settings))
+                await writer.drain()
+                sent = time.perf_counter()
+                head = await read_head(reader)
+                if visit.first_byte_ms is None:
+                    visit.first_byte_ms = (time.perf_counter() - sent) * 1000
+                status, headers = parse_head(head)
+                body = b""
+                if status not in REDIRECTS:
+                    body = await read_body(reader, headers, self.settings.max_page_bytes)
+                return status, headers, body
+            finally:
+                writer.close()
+
+    async def _connect(
+        self, visit: Visit, url: str, ip: str
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         parts = urlsplit(url)
         secure = parts.scheme == "https"
-        host = parts.hostname or ""
-        port = parts.port or (self.settings.ports.https if secure else self.settings.ports.http)
-        await self.pace.turn(ip)
         started = time.perf_counter()
         try:
             reader, writer = await asyncio.open_connection(
                 ip,
-                port,
+                self._port(url),
                 limit=MAX_HEAD_BYTES,
                 ssl=self.context if secure else None,
-                server_hostname=host if secure else None,
+                server_hostname=parts.hostname if secure else None,
             )
         except ssl.SSLError as error:
-            if visit.tls is None:
-                visit.tls = failure_of(error).reason
+            visit.tls = visit.tls or failure_of(error).reason
             raise
-        try:
-            if secure and visit.tls is None:
-                visit.tls = "good"
-                visit.tls_ms = (time.perf_counter() - started) * 1000
-            writer.write(_request(parts.path, parts.query, _authority(host), self.settings))
-            await writer.drain()
-            sent = time.perf_counter()
-            head = await _head(reader)
-            if visit.first_byte_ms is None:
-                visit.first_byte_ms = (time.perf_counter() - sent) * 1000
-            status, headers = _parse_head(head)
-            body = b""
-            if status not in REDIRECTS:
-                body = await _body(reader, headers, self.settings.max_page_bytes)
-            return status, headers, body
-        finally:
-            writer.close()
+        if secure and visit.tls is None:
+            visit.tls = "good"
+            visit.tls_ms = (time.perf_counter() - started) * 1000
+        return reader, writer
+
+    def _port(self, url: str) -> int:
+        parts = urlsplit(url)
+        ports = self.settings.ports
+        return parts.port or (ports.https if parts.scheme == "https" else ports.http)
 
 
 def _failure(error: BaseException) -> Failure:
-    if isinstance(error, asyncio.IncompleteReadError):
+    if isinstance(error, EOFError):
         return Failure(outcome=Outcome.PROTOCOL_ERROR, reason="closed_early")
     if isinstance(error, ValueError) and not isinstance(error, OSError):
         return Failure(outcome=Outcome.PROTOCOL_ERROR, reason="malformed_page")
     return failure_of(error)
-
-
-def _authority(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-def _request(path: str, query: str, authority: str, settings: Settings) -> bytes:
-    target = (path or "/") + (f"?{query}" if query else "")
-    # What a server wrote into a Location may not end our request line.
-    target = "".join(c if "!" <= c <= "~" else f"%{ord(c) & 0xFF:02X}" for c in target)
-    lines = (
-        f"GET {target} HTTP/1.1",
-        f"Host: {authority.encode('idna').decode('ascii') if ':' not in authority else authority}",
-        f"User-Agent: {settings.user_agent}",
-        "Accept: text/html,*/*;q=0.5",
-        "Accept-Encoding: identity",
-        "Connection: close",
-        "",
-        "",
-    )
-    return "\r\n".join(lines).encode("ascii")
-
-
-async def _head(reader: asyncio.StreamReader) -> bytes:
-    try:
-        return await reader.readuntil(b"\r\n\r\n")
-    except asyncio.LimitOverrunError:
-        raise AttemptError(Outcome.PROTOCOL_ERROR, "endless_head") from None
-    except asyncio.IncompleteReadError:
-        raise AttemptError(Outcome.PROTOCOL_ERROR, "closed_in_head") from None
-
-
-def _parse_head(head: bytes) -> tuple[int, http.client.HTTPMessage]:
-    first, _, rest = head.partition(b"\r\n")
-    matched = re.match(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: |$)", first)
-    if not matched:
-        raise AttemptError(Outcome.PROTOCOL_ERROR, "not_http")
-    try:
-        return int(matched[1]), http.client.parse_headers(io.BytesIO(rest))
-    except http.client.HTTPException:
-        raise AttemptError(Outcome.PROTOCOL_ERROR, "bad_headers") from None
-
-
-async def _body(
-    reader: asyncio.StreamReader, headers: http.client.HTTPMessage, limit: int
-) -> bytes:
-    if "chunked" in headers.get("Transfer-Encoding", "").lower():
-        body = bytearray()
-        while len(body) < limit:
-            line = (await reader.readuntil(b"\r\n")).split(b";")[0].strip()
-            if not re.fullmatch(rb"[0-9a-fA-F]{1,8}", line):
-                raise AttemptError(Outcome.PROTOCOL_ERROR, "bad_chunk")
-            size = int(line, 16)
-            if size == 0:
-                break
-            body += await _read(reader, min(size, limit - len(body)))
-            if len(body) < limit:
-                await reader.readexactly(2)
-        return bytes(body)
-    length = headers.get("Content-Length", "")
-    promised = int(length) if length.isascii() and length.isdigit() and len(length) < 19 else limit
-    return await _read(reader, min(promised, limit))
-
-
-async def _read(reader: asyncio.StreamReader, size: int) -> bytes:
-    body = bytearray()
-    while len(body) < size:
-        chunk = await reader.read(min(65_536, size - len(body)))
-        if not chunk:
-            break
-        body += chunk
-    return bytes(body)
-
-
-def content_distance(one: bytes, other: bytes) -> float:
-    """
-    Give how far two pages are apart: 0 the same bytes, 100 none in common.
-
-    The multiset distance of Internet.nl (difflib's quick ratio) after leaving out what changes
-    from visit to visit; more than 10 is called different.
-    """
-    first, second = (_CHANGING.sub(b"", page).decode("latin-1") for page in (one, other))
-    if first == second:
-        return 0.0
-    matcher = difflib.SequenceMatcher(None, first, second, autojunk=False)
-    return float(round(100 * (1 - matcher.quick_ratio()), 2))
-
-
-def happy_eyeballs(four: Visit, six: Visit, port: int) -> dict[str, Any]:
-    """
-    Say what a browser of RFC 8305 would give its user, from both families' connect times.
-
-    `wait_ms` is the time to a connection; `lost_ms` how much of it IPv6 cost.
-    """
-    four_ms, six_ms = four.connect_ms.get(port), six.connect_ms.get(port)
-    if six_ms is not None and (four_ms is None or six_ms <= ATTEMPT_DELAY_MS + four_ms):
-        return {"family": 6, "wait_ms": round(six_ms, 2), "lost_ms": 0.0}
-    if four_ms is None:
-        return {"family": None}
-    failure = six.failures.get(port)
-    lost = 0.0
-    if six_ms is not None or (failure and failure.outcome is Outcome.TIMEOUT):
-        # A refusal is known at once and costs a round trip, silence costs the whole delay.
-        lost = ATTEMPT_DELAY_MS
-    return {"family": 4, "wait_ms": round(lost + four_ms, 2), "lost_ms": lost}

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from ipaddress import ip_address
 
 from ...data.sample import Outcome
 from ..connection import READ, Deadline, ready, receive_some, send_all
@@ -72,14 +73,16 @@ class Hub:
         """Give the time that receipts carry."""
         return datetime.now(UTC)
 
-    def finish(self, flow: FlowCount) -> None:
-        """Count a flow that has ended."""
+    def finish(self, flow: FlowCount, *, test_ended: bool) -> None:
+        """Count a flow that has ended, and its test where it was the last one."""
         test = flow.test
         down = test.direction == "download"
         labels = {"engine": test.engine, "direction": test.direction}
-        self.metrics.add("phusong_tests_total", ended=flow.ended, **labels)
+        self.metrics.add("phusong_flows_total", ended=flow.ended, **labels)
         self.metrics.add("phusong_test_bytes_total", flow.moved, **labels)
-        self.metrics.add("phusong_test_seconds_total", flow.seconds, **labels)
+        self.metrics.add("phusong_flow_seconds_total", flow.seconds, **labels)
+        if test_ended:
+            self.metrics.add("phusong_tests_total", **labels)
         self.finished.append(
             FinishedTest(
                 engine=test.engine,
@@ -112,6 +115,17 @@ class Exchange:
     def family(self) -> int:
         """Give 4 or 6."""
         return 6 if ":" in self.ip else 4
+
+    @property
+    def from_this_machine(self) -> bool:
+        """Tell whether the client, or a proxy in front of us, is on this machine."""
+        return ip_address(self.ip.split("%")[0]).is_loopback
+
+    @property
+    def secure(self) -> bool:
+        """Tell whether the client speaks TLS: to us, or to a proxy on this machine that says so."""
+        told = self.request.headers.get("x-forwarded-proto", "") == "https"
+        return self.hub.tls or (told and self.from_this_machine)
 
     def answer(self, answer: Answer) -> None:
         """Answer with something short."""
@@ -199,9 +213,9 @@ class Exchange:
             raise
         finally:
             self._note_kernel(flow, before)
-            hub.ledger.leave(flow)
+            ended = hub.ledger.leave(flow)
             hub.places.end_test()
-            hub.finish(flow)
+            hub.finish(flow, test_ended=ended)
 
     def _note_kernel(self, flow: FlowCount, before: tcp_info.TcpInfo | None) -> None:
         """Note what our kernel says about a flow; before its socket is closed."""
@@ -215,7 +229,7 @@ class Exchange:
         # What is around the payload is acknowledged as well.
         flow.acked = max(0, min(acked, flow.moved))
         flow.retransmitted = after.bytes_retrans - before.bytes_retrans
-        flow.min_rtt_us = after.min_rtt_us
+        flow.kernel = after
 
     def prefer_congestion_control(self) -> str | None:
         """Try to send as the client wishes (`cc=`); give the name of what decides now."""

@@ -5,18 +5,18 @@ A client that names its test (an id that only it knows) can ask afterwards what 
 counted. Tests are kept for ten minutes, and the number kept is bounded: the oldest go first.
 """
 
-import re
 import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+from ..engines.tcp_info import TcpInfo
+from ..receipt import is_test_id
 from .limits import MAX_FLOWS
 from .requests import RefusedError
 
 KEPT_S = 600.0
 MAX_KEPT = 10_000
-_ID = re.compile(r"[A-Za-z0-9_-]{22,64}")
 
 
 @dataclass(eq=False, slots=True)
@@ -25,14 +25,15 @@ class FlowCount:
     One connection's part of a test.
 
     `moved` is payload: received from the client, or handed to the kernel for it. What the far
-    end's kernel acknowledged is `acked`; None where it cannot be said.
+    end's kernel acknowledged is `acked`; None where it cannot be said. `kernel` is what ours said
+    of the connection at the end.
     """
 
     test: "Test"
     moved: int = 0
     acked: int | None = None
     retransmitted: int | None = None
-    min_rtt_us: int | None = None
+    kernel: TcpInfo | None = None
     congestion_control: str | None = None
     ended: str = ""
     began_ns: int = field(default_factory=time.monotonic_ns)
@@ -62,6 +63,7 @@ class Test:
     began_ns: int = field(default_factory=time.monotonic_ns)
     ended_ns: int = 0
     running: int = 0
+    counted: bool = False
     flows: list[FlowCount] = field(default_factory=list)
 
     def takes(self, engine: str, direction: str, family: int) -> bool:
@@ -93,7 +95,7 @@ class Ledger:
         RefusedError
             400 for an id that is none, 409 for one that belongs to something else.
         """
-        if test_id is not None and not _ID.fullmatch(test_id):
+        if test_id is not None and not is_test_id(test_id):
             raise RefusedError(400)
         with self._lock:
             test = self._kept.get(test_id) if test_id is not None else None
@@ -114,12 +116,17 @@ class Ledger:
             test.running += 1
             return flow
 
-    def leave(self, flow: FlowCount) -> None:
-        """Note that a flow has ended."""
+    def leave(self, flow: FlowCount) -> bool:
+        """Note that a flow has ended; tell whether its test has with it, for the first time."""
+        test = flow.test
         with self._lock:
             flow.stop()
-            flow.test.running -= 1
-            flow.test.ended_ns = max(flow.test.ended_ns, flow.ended_ns)
+            test.running -= 1
+            test.ended_ns = max(test.ended_ns, flow.ended_ns)
+            # A flow may begin after the others have ended: its test has been counted by then.
+            ended = not test.running and not test.counted
+            test.counted = test.counted or ended
+            return ended
 
     def find(self, test_id: str) -> Test:
         """

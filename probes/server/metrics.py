@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _HELP = {
-    "phusong_tests_total": "Transfers that have ended, by engine, direction and end.",
-    "phusong_test_bytes_total": "Payload of transfers, by engine and direction.",
-    "phusong_test_seconds_total": "Time spent in transfers, by engine and direction.",
+    "phusong_tests_total": "Tests that have ended, by engine and direction.",
+    "phusong_flows_total": "Connections of tests that have ended, by engine, direction and end.",
+    "phusong_test_bytes_total": "Payload of tests, by engine and direction.",
+    "phusong_flow_seconds_total": "Time spent on connections of tests, by engine and direction.",
     "phusong_answers_total": "HTTP answers, by status.",
     "phusong_refused_total": "What was turned away, by reason.",
     "phusong_echoes_total": "UDP questions, by what came of them.",
@@ -20,7 +21,7 @@ _HELP = {
 }
 _GAUGES = {
     "phusong_open_connections": "Connections open now.",
-    "phusong_running_tests": "Transfers running now.",
+    "phusong_running_flows": "Connections that run a test now.",
 }
 _Key = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -33,11 +34,11 @@ class Metrics:
         self._counts: Counter[_Key] = Counter()
         self._gauges: dict[str, Callable[[], int]] = {}
 
-    def watch(self, *, connections: Callable[[], int], tests: Callable[[], int]) -> None:
+    def watch(self, *, connections: Callable[[], int], flows: Callable[[], int]) -> None:
         """Say how to learn what is open and running now."""
         self._gauges = {
             "phusong_open_connections": connections,
-            "phusong_running_tests": tests,
+            "phusong_running_flows": flows,
         }
 
     def add(self, name: str, amount: float = 1, /, **labels: str) -> None:

@@ -1,7 +1,6 @@
 """What the server tells about itself: echo and engines, receipts, metrics, responsiveness."""
 
 import time
-from ipaddress import ip_address
 
 from ..echo import new_token
 from .exchange import Exchange
@@ -41,20 +40,22 @@ def receipt(exchange: Exchange) -> None:
 
 
 def responsiveness(exchange: Exchange) -> None:
-    """Give the addresses of draft-ietf-ippm-responsiveness, under the name we were asked by."""
-    host = exchange.request.host
-    base = f"{'https' if exchange.hub.tls else 'http'}://{host}"
-    exchange.answer_json(
-        {
-            "version": 1,
-            "test_endpoint": host,
-            "urls": {
-                "small_download_url": f"{base}/phusong/v1/small",
-                "large_download_url": f"{base}/phusong/v1/download",
-                "upload_url": f"{base}/empty.php",
-            },
-        }
-    )
+    """
+    Give the addresses of draft-ietf-ippm-responsiveness, under the name we were asked by.
+
+    Clients of the draft's first versions look for other names, which promise TLS; a client
+    has to pass over names that it does not know.
+    """
+    scheme = "https" if exchange.secure else "http"
+    base = f"{scheme}://{exchange.request.host}"
+    small, large = f"{base}/phusong/v1/small", f"{base}/phusong/v1/download"
+    upload = f"{base}/empty.php"
+    urls = {"small_download_url": small, "large_download_url": large, "upload_url": upload}
+    if exchange.secure:
+        urls["small_https_download_url"] = small
+        urls["large_https_download_url"] = large
+        urls["https_upload_url"] = upload
+    exchange.answer_json({"version": 1, "urls": urls})
 
 
 def small(exchange: Exchange) -> None:
@@ -64,8 +65,7 @@ def small(exchange: Exchange) -> None:
 
 def metrics(exchange: Exchange) -> None:
     """Give the counters; on the port of the measurements only to this machine itself."""
-    hub = exchange.hub
-    if hub.metrics_apart or not ip_address(exchange.ip.split("%")[0]).is_loopback:
+    if exchange.hub.metrics_apart or not exchange.from_this_machine:
         raise RefusedError(404)
     metrics_apart(exchange)
 

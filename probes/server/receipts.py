@@ -6,7 +6,6 @@ and only ASCII: it holds whole numbers, texts and nulls, so that every language 
 bytes. Without a key the signature is null, and the receipt is only a claim.
 """
 
-import json
 import os
 import stat
 from collections.abc import Callable
@@ -15,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...data.errors import ConfigError
+from ..receipt import ALGORITHM, signed_bytes
 from .ledger import Test
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-ALGORITHM = "ecdsa-p256-sha256"
 _VERSION = 1
 _MAX_KEY_BYTES = 65_536
 
@@ -31,13 +30,14 @@ def receipt_of(test: Test, now: datetime) -> dict[str, Any]:
 
     `bytes` is payload that reached the far end: received here for an upload, acknowledged to our
     kernel for a download (null where the kernel cannot say). `bytes_handed_over` is what was
-    given to our kernel for a download: no result.
+    given to our kernel for a download: no result. The kernel's times tell what held our end of
+    it up: the network (`busy_us` without the other two), the client's window, our own buffer.
     """
     counts = [flow.moved if test.direction == "upload" else flow.acked for flow in test.flows]
     known = [count for count in counts if count is not None]
     began = datetime.fromtimestamp(test.began_at_ns / 1e9, UTC)
     duration_us = (test.ended_ns - test.began_ns) // 1000
-    rtts = [flow.min_rtt_us for flow in test.flows if flow.min_rtt_us is not None]
+    kernels = [flow.kernel for flow in test.flows if flow.kernel is not None]
     again = [flow.retransmitted for flow in test.flows if flow.retransmitted is not None]
     controls = sorted({flow.congestion_control or "unknown" for flow in test.flows})
     return {
@@ -53,7 +53,11 @@ def receipt_of(test: Test, now: datetime) -> dict[str, Any]:
             sum(flow.moved for flow in test.flows) if test.direction == "download" else None
         ),
         "bytes_retransmitted": sum(again) if again else None,
-        "min_rtt_us": min(rtts) if rtts else None,
+        "min_rtt_us": min((info.min_rtt_us for info in kernels), default=None),
+        "rtt_us": max((info.rtt_us for info in kernels), default=None),
+        "busy_us": max((info.busy_us for info in kernels), default=None),
+        "rwnd_limited_us": max((info.rwnd_limited_us for info in kernels), default=None),
+        "sndbuf_limited_us": max((info.sndbuf_limited_us for info in kernels), default=None),
         "congestion_control": ",".join(controls),
         "ended_by": ",".join(sorted({flow.ended for flow in test.flows})),
         "began": _utc(began),
@@ -61,11 +65,6 @@ def receipt_of(test: Test, now: datetime) -> dict[str, Any]:
         "duration_us": duration_us,
         "issued": _utc(now),
     }
-
-
-def signed_bytes(receipt: dict[str, Any]) -> bytes:
-    """Give the bytes that a signature is of."""
-    return json.dumps(receipt, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
 class Signer:

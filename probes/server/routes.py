@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ..echo import OFFER_PATH
+from ..receipt import RECEIPT_PATH
 from . import librespeed, multistream, ndt7, offers, speedtest_mini
 from .exchange import Exchange
 from .requests import RefusedError, Request
@@ -29,7 +30,7 @@ ROUTES = {
     OFFER_PATH: Route(offers.echo),
     "/phusong/v1/download": Route(multistream.download),
     "/phusong/v1/upload": Route(multistream.upload, ("POST",)),
-    "/phusong/v1/receipt": Route(offers.receipt),
+    RECEIPT_PATH: Route(offers.receipt),
     "/phusong/v1/small": Route(offers.small),
     "/.well-known/nq": Route(offers.responsiveness),
     "/metrics": Route(offers.metrics),

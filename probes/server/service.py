@@ -48,7 +48,7 @@ class MeasurementServer:
 
     `listening` tells where; `unavailable` tells which addresses could not be listened on, and
     why, where others could. `finished` holds the last flows of tests as the server counted them,
-    `served` is how many there were.
+    `served` is how many tests have ended.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class MeasurementServer:
             metrics_apart=metrics_bind is not None,
         )
         places = self._hub.places
-        self.metrics.watch(connections=lambda: places.open, tests=lambda: places.tests)
+        self.metrics.watch(connections=lambda: places.open, flows=lambda: places.tests)
         self._bell = Bell()
         self._listeners = Listeners()
         self._metrics_listeners = Listeners()
@@ -155,7 +155,7 @@ class MeasurementServer:
 
     @property
     def served(self) -> int:
-        """Give the number of flows of tests that have ended."""
+        """Give the number of tests that have ended, however many flows each had."""
         return int(self.metrics.value("phusong_tests_total"))
 
     @property

@@ -1,21 +1,16 @@
 """Adoption: shares with their denominators, scores worked by hand, change between audits."""
 
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from phusong.coverage.adoption import (
-    compare,
-    load_pack,
-    newest,
-    roll_up,
-    score,
-    status_of,
-    total_of,
-    trend,
-    worst_offenders,
-)
+from phusong.coverage.adoption import newest, roll_up, status_of, worst_offenders
+from phusong.coverage.adoption_pack import Judged, load_pack, score, total_of
+from phusong.coverage.adoption_trend import Step, trend
+from phusong.coverage.provinces import Provinces
 from phusong.data.errors import ConfigError
 
 PACK = load_pack()
@@ -56,25 +51,62 @@ def test_a_group_of_which_nothing_is_known_has_no_share() -> None:
     assert group.total is None
 
 
+def scored(**answers: tuple[str, str] | tuple[str, str, float]) -> dict[str, float]:
+    return score({test: Judged(*answer) for test, answer in answers.items()}, PACK)
+
+
 def test_scores_are_points_over_the_most_and_the_mean_of_categories() -> None:
-    marks = {
-        "web_aaaa": ("good", ""),
-        "web_reach": ("fail", ""),
-        "web_content": ("notice", ""),
-        "ns_aaaa": ("part", ""),
-        "ns_reach": ("good", ""),
-        "mx_aaaa": ("not_applicable", "no_mx"),
-        "dnssec": ("notice", "insecure"),
-    }
-    scores = score(marks, PACK)
-    # web (10 + 0) / 20, dns (5 + 10) / 20, no mail, DNSSEC 2 / 10 beside the total.
-    assert scores == {"web": 0.5, "dns": 0.75, "dnssec": 0.2}
-    assert total_of(scores, PACK) == pytest.approx(0.625)
+    scores = scored(
+        web_aaaa=("good", "aaaa"),
+        web_reach=("fail", "fewer_ports"),
+        web_content=("notice", "different_content"),
+        ns_aaaa=("good", "ns_two"),
+        ns_reach=("part", "ns_partly", 0.5),
+        mx_aaaa=("not_applicable", "no_mx"),
+        dnssec=("notice", "insecure"),
+    )
+    # Internet.nl: fewer ports 2 of 10; half of the name servers answer, 5 of 10; no mail is left
+    # out; DNSSEC insecure 2 of 10, beside the total of (0.2 + 0.5) / 2.
+    assert scores == {"web": 0.2, "dns": 0.5, "dnssec": 0.2}
+    assert total_of(scores, PACK) == pytest.approx(0.35)
+
+
+def test_an_address_where_nobody_answers_earns_no_more_than_none() -> None:
+    assert scored(web_aaaa=("good", ""), web_reach=("fail", "aaaa_dead")) == {"web": 0.0}
+    assert scored(web_aaaa=("fail", "no_aaaa")) == {"web": 0.0}
+    assert scored(web_aaaa=("good", ""), web_reach=("good", "")) == {"web": 1.0}
+
+
+def test_one_name_server_earns_at_most_half_and_mail_hosts_their_share() -> None:
+    lone = scored(ns_aaaa=("part", "ns_one", 0.5), ns_reach=("good", "ns_answer"))
+    assert lone == {"dns": 0.5}
+    # One name server with IPv6 among four: 10 of 40 points.
+    assert scored(ns_aaaa=("part", "ns_one", 0.25), ns_reach=("good", "")) == {"dns": 0.25}
+    # Three of four mail hosts have an address, two of the four answer: 20 of 40 points.
+    mail = scored(mx_aaaa=("part", "mx_some", 0.75), mx_reach=("part", "mail_partly", 0.5))
+    assert mail == {"mail": 0.5}
+    assert scored(mx_aaaa=("good", "null_mx")) == {"mail": 1.0}
 
 
 def test_what_is_unknown_neither_helps_nor_harms() -> None:
-    scores = score({"web_aaaa": ("good", ""), "web_reach": ("unknown", "")}, PACK)
-    assert scores == {"web": 1.0}
+    blind = scored(web_aaaa=("good", ""), web_reach=("unknown", "vantage_without_ipv6"))
+    assert blind == {"web": 1.0}
+    assert scored(ns_aaaa=("unknown", "dns_timeout")) == {}
+
+
+def test_a_pack_of_ones_own_weighs_as_it_says(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(
+        'id = "own"\ntitle_en = "Own"\ntitle_vi = "Riêng"\nsource = "us"\n'
+        "[points]\ngood = 4\npart = 3\nnotice = 1\nfail = 0\n[reasons]\nno_aaaa = 1\n"
+        '[tests]\nweb = ["web_aaaa"]\ndns = ["ns_aaaa"]\n[weights]\nweb = 3\ndns = 1\n'
+    )
+    pack = load_pack(str(file))
+    judged = {"web_aaaa": Judged("fail", "no_aaaa"), "ns_aaaa": Judged("part", "ns_one")}
+    scores = score(judged, pack)
+    # 1 of 4 and 3 of 4; (3 * 0.25 + 1 * 0.75) / 4.
+    assert scores == {"web": 0.25, "dns": 0.75}
+    assert total_of(scores, pack) == pytest.approx(0.375)
 
 
 def test_the_colours_are_those_of_the_nist_monitor() -> None:
@@ -117,18 +149,62 @@ def test_a_host_counts_once_by_its_newest_check() -> None:
 
 def test_two_audits_say_who_got_better_and_who_worse() -> None:
     before = [status("up", HAS_NOT), status("down", HAS, REACHED), status("gone", HAS)]
-    after = [status("up", HAS), status("down", HAS, DEAD), status("new", HAS)]
-    change = compare(before, after)
-    assert (change.better, change.worse, change.common) == (("up",), ("down",), 2)
-    assert (change.only_before, change.only_after) == (1, 1)
-    rows = trend([("first", before), ("second", after)])
-    assert rows[0].change is None
-    assert rows[1].change == change
+    after = [status("up", HAS), status("down", HAS, DEAD, agency="A"), status("new", HAS)]
+    first, second = trend([("first", before), ("second", after)])
+    assert first.change is None
+    change = second.change
+    assert change is not None
+    assert change.since == "first"
+    assert change.better == (Step("up", None, "none", "has"),)
+    assert change.worse == (Step("down", "A", "has", "dead"),)
+    assert (change.common, change.only_before, change.only_after) == (2, 1, 1)
+
+
+def test_an_audit_is_compared_with_the_last_one_of_the_same_hosts() -> None:
+    mine, theirs = [status("a", HAS), status("b", HAS)], [status("x", HAS), status("y", HAS)]
+    rows = trend([("1", mine), ("2", theirs), ("3", mine), ("4", theirs)])
+    assert [row.change and row.change.since for row in rows] == [None, None, "1", "2"]
 
 
 def test_a_host_that_was_unknown_is_neither_better_nor_worse() -> None:
     unknown = status("a", ("web_aaaa", "unknown", "dns_timeout"))
-    assert compare([status("a", HAS)], [unknown]).common == 0
+    change = trend([("1", [status("a", HAS)]), ("2", [unknown])])[1].change
+    assert change is not None
+    assert (change.common, change.better, change.worse) == (0, (), ())
+
+
+def test_real_units_lie_in_their_provinces_by_code() -> None:
+    pytest.importorskip("vietnamadminunits", reason="needs the package with Vietnam's units")
+    provinces = Provinces.vietnam()
+    assert len(provinces.names) == 34
+    # Phường Ba Đình and its province; both without their zeros too; a code that is no unit.
+    units = {"00004": "01", "4": "04", "01": "01", "1": "01", "79": "79", "26740": "79"}
+    assert {unit: provinces.code_of(unit) for unit in units} == units
+    assert provinces.code_of("99999") is None
+    assert provinces.name_of("99999") == "99999"
+    hosts = [
+        status("a", HAS, REACHED, unit="00004"),
+        status("b", HAS_NOT, unit="01"),
+        status("c", HAS, DEAD, unit="79"),
+        status("d", HAS),
+    ]
+    rows = roll_up(hosts, "province", province_of=provinces.name_of)
+    assert [(g.key, g.judged, g.with_aaaa, g.dead) for g in rows] == [
+        ("Thành phố Hồ Chí Minh", 1, 1, 1),
+        ("Thành phố Hà Nội", 2, 1, 0),
+        ("", 1, 1, 0),
+    ]
+
+
+def test_every_unit_of_the_official_tables_lies_in_its_province(
+    shared: Callable[[str], Path],
+) -> None:
+    pytest.importorskip("vietnamadminunits", reason="needs the package with Vietnam's units")
+    listed = shared("vn-communes-2025/vn_communes_2025_asis.geojson").read_text("utf-8")
+    units = re.findall(r'"commune_id": "(\d+)".{0,200}?"province_id": "(\d+)"', listed)
+    provinces = Provinces.vietnam()
+    wrong = [unit for unit, province in units if provinces.code_of(unit) != province]
+    assert (len(units), wrong) == (3321, [])
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from phusong.coverage.join import OUTSIDE, index_areas, join_points
 Floats = npt.NDArray[np.float64]
 Shapes = npt.NDArray[np.object_]
 SEED = 20261121
+FEW = 5_000
 
 
 def by_predicate(shapes: Shapes, lon: Floats, lat: Floats) -> npt.NDArray[np.int64]:
@@ -29,6 +30,14 @@ def by_predicate(shapes: Shapes, lon: Floats, lat: Floats) -> npt.NDArray[np.int
     point, area = shapely.STRtree(shapes).query(points, predicate="intersects")
     np.minimum.at(found, point, area)
     return found
+
+
+def by_geopandas(frame: gpd.GeoDataFrame, lon: Floats, lat: Floats) -> list[str | None]:
+    """Ask geopandas.sjoin about the first `FEW` points: the lowest code that intersects."""
+    points = gpd.GeoDataFrame(geometry=shapely.points(lon[:FEW], lat[:FEW]), crs="EPSG:4326")
+    joined = gpd.sjoin(points, frame[["code", "geometry"]], predicate="intersects")
+    lowest = joined.groupby(level=0)["code"].min().to_dict()
+    return [lowest.get(n) for n in range(FEW)]
 
 
 def differing(shapes: Shapes, lon: Floats, lat: Floats) -> int:
@@ -167,6 +176,9 @@ def test_every_point_of_real_boundaries_gets_the_predicates_answer(
         rows = index.locate(lon, lat)
         want = by_predicate(shapes, lon, lat)
         assert np.array_equal(np.where(rows == OUTSIDE, len(shapes), rows), want)
+        assert by_geopandas(frame, lon, lat) == [
+            None if row == OUTSIDE else frame["code"].iloc[row] for row in rows[:FEW]
+        ]
 
 
 def test_no_area_and_no_point_are_no_error() -> None:

@@ -1,5 +1,6 @@
 """Samples from Parquet files, counted here, by processes and on a cluster: the same bytes."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -19,7 +20,17 @@ from phusong.coverage.partitions import find_partitions, read_partition
 from phusong.coverage.rules import load_rule
 from phusong.data.errors import ConfigError
 from phusong.data.export import Format, export
-from phusong.data.sample import Kind, Outcome, Position, Provenance, Radio, Rat, Reading, Sample
+from phusong.data.sample import (
+    RADIO_CHANGED,
+    Kind,
+    Outcome,
+    Position,
+    Provenance,
+    Radio,
+    Rat,
+    Reading,
+    Sample,
+)
 from phusong.data.store import Store
 
 Run = Callable[..., Any]
@@ -34,6 +45,7 @@ def sample(n: int) -> Sample:
         kind=Kind.SPEED,
         started_at=datetime(2026, 7, 1, tzinfo=UTC) + timedelta(hours=n),
         outcome=Outcome.NO_SIGNAL if failed else Outcome.OK,
+        reason=RADIO_CHANGED if n % 20 == 1 else None,
         reading=None if failed else Reading(down_mbps=1.0 + n % 40, rtt_idle_ms=20.0),
         position=Position(lon=105.8 + n % 13 / 100, lat=21.0 + n % 17 / 100, accuracy_m=30.0),
         radio=None if failed else Radio(operator=f"Op {n % 3}", rat=Rat.LTE),
@@ -95,6 +107,8 @@ def test_every_way_of_counting_keeps_the_same_result(
     assert results[0]
     assert all(result == results[0] for result in results)
     assert len(inputs) == 1
+    # Of the samples 1, 21, 41 … of 240 every one has it, whatever it ended in.
+    assert json.loads(inputs[0][0])["excluded"] == {"radio_changed": 12}
 
 
 def test_a_period_limits_what_is_read_from_files(phusong: Run, files: Path) -> None:
@@ -124,7 +138,7 @@ def test_a_worker_killed_midway_changes_nothing(files: Path) -> None:
 def test_a_cluster_that_does_not_answer_is_named(
     phusong: Run, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("phusong.coverage.cluster._WAIT_S", 1)
+    monkeypatch.setattr("phusong.coverage.cluster.WAIT_S", 1)
     done = phusong(
         "coverage", "compute", "--rule", "vn-4g", "--by", "h3:6",
         "--from", files, "--scheduler", "tcp://127.0.0.1:9",

@@ -18,6 +18,7 @@ from phusong.coverage.compute import compute
 from phusong.coverage.parallel import count_by
 from phusong.coverage.rules import load_rule, read_rule
 from phusong.coverage.summary import AreaSummary, Result
+from phusong.coverage.wording import result_lines
 from phusong.data.sample import Kind, Outcome, Position, Provenance, Radio, Rat, Reading, Sample
 from phusong.data.store import Store
 
@@ -74,14 +75,21 @@ def drive(count: int = 200) -> list[dict[str, Any]]:
 
 
 def digest(results: list[Result]) -> str:
-    plain = [[asdict(area) for area in result.areas] + [result.inputs] for result in results]
+    how = ("found_by", "nested_level", "not_nested")
+    plain = [
+        [asdict(area) for area in result.areas]
+        + [{name: count for name, count in result.inputs.items() if name not in how}]
+        for result in results
+    ]
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def test_levels_that_nest_are_found_by_code_and_give_what_shapes_give(chunk: MakeChunk) -> None:
     made = [chunk(*drive())]
     together = judged(made, [VILLAGES, COMMUNES, hexagon_areas("h3:7")])
-    assert COMMUNES.indexed().nested_in([VILLAGES]).within is not None
+    assert together[1].inputs["found_by"] == "codes"
+    assert together[1].inputs["nested_level"] == "village"
+    assert together[2].inputs["found_by"] == "cells"
     assert [result.area for result in together] == ["village", "commune", "h3:7"]
     apart = [judged(made, [each])[0] for each in (VILLAGES, COMMUNES, hexagon_areas("h3:7"))]
     assert digest(together) == digest(apart)
@@ -89,10 +97,19 @@ def test_levels_that_nest_are_found_by_code_and_give_what_shapes_give(chunk: Mak
 
 def test_codes_that_do_not_nest_are_joined_by_shape(chunk: MakeChunk) -> None:
     astray = level("village", 4, ["c0", "c0", "c1", "c9"])
-    assert COMMUNES.nested_in([astray]).within is None
-    assert COMMUNES.nested_in([replace(VILLAGES, set_id="another")]).within is None
     made = [chunk(*drive())]
-    assert digest(judged(made, [astray, COMMUNES])[1:]) == digest(judged(made, [COMMUNES]))
+    apart = judged(made, [COMMUNES])
+    together = judged(made, [astray, COMMUNES])[1:]
+    assert digest(together) == digest(apart)
+    assert together[0].inputs["found_by"] == apart[0].inputs["found_by"] == "shapes"
+    assert together[0].inputs["not_nested"] == {
+        "level": "village", "areas": 1, "of": 4, "first": "v3",
+    }  # fmt: skip
+    told = list(result_lines(together[0], lambda value, digits: f"{value:.{digits}f}"))
+    assert any("1 of 4 areas of level village (first: v3) name no area" in line for line in told)
+    # Another set's codes mean something else, whatever they look like.
+    other = judged(made, [replace(VILLAGES, set_id="another"), COMMUNES])[1]
+    assert (other.inputs["found_by"], "not_nested" in other.inputs) == ("shapes", False)
 
 
 def test_a_position_whose_error_crosses_the_border_is_uncertain(chunk: MakeChunk) -> None:
@@ -228,6 +245,7 @@ def test_a_verdict_is_explained(phusong: Callable[..., Any], kept: Path) -> None
     assert told.code == 0
     assert "Any operator: the best of them is Viettel." in told.err
     assert "Viettel: The places lie in" in told.err
+    assert "Samples from 2026-07-01 00:00Z to 2026-07-01 00:00Z" in told.err
     assert "down Mbit/s, mean of places" in told.out
     (best, viettel) = map(
         json.loads, phusong("coverage", "explain", code, "--json").out.split("\n")[:2]
@@ -250,7 +268,7 @@ def test_a_verdict_is_explained(phusong: Callable[..., Any], kept: Path) -> None
     ],
 )
 def test_every_verdict_has_its_reason(chunk: MakeChunk, rate: float, count: int, told: str) -> None:
-    from phusong.coverage.explain import reason
+    from phusong.coverage.results.explain import reason
 
     summary = AreaSummary(
         code="a", name="a", verdict=judge_of(rate, count).verdict, share=rate,

@@ -47,6 +47,7 @@ attempts = st.fixed_dictionaries(
         "probe": st.just("p"),
         "kind": st.sampled_from(["speed", "signal"]),
         "outcome": st.sampled_from(["ok", "ok", "timeout", "cancelled"]),
+        "reason": st.sampled_from([None, None, "radio_changed"]),
         "plmn": st.none(),
         "operator": st.sampled_from(["Viettel", "VNPT", "Môbi"]),
         "rat": st.sampled_from(["LTE", "3G", None]),

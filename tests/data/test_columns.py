@@ -1,5 +1,7 @@
 """Samples as columns: typed, whole, and the store open again afterwards."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +12,8 @@ pytest.importorskip("adbc_driver_sqlite", reason="needs the analysis extra")
 
 from phusong.data import columns
 from phusong.data.columns import load_samples
+from phusong.data.errors import StoreError
+from phusong.data.kept import count_samples
 from phusong.data.sample import Kind, Outcome, Position, Provenance, Sample
 from phusong.data.store import Store
 
@@ -60,3 +64,76 @@ def test_a_store_on_a_read_only_medium_is_read(
     monkeypatch.setattr("phusong.data.opening._is_writable", lambda path: False)
     with Store.open(tmp_path / "test.db", create=False) as store:
         assert sum(batch.num_rows for batch in load_samples(store)) == 1
+
+
+# Another program: it has the store open, keeps a sample, begins one more, and ends it when told.
+WRITER = """
+import sys
+from datetime import UTC, datetime
+from phusong.data.sample import Kind, Outcome, Provenance, Sample
+from phusong.data.store import Store
+
+def keep(store):
+    store.append([Sample(probe="other", kind=Kind.SPEED, started_at=datetime.now(UTC),
+                         outcome=Outcome.TIMEOUT, source=Provenance(tool="test"))])
+
+with Store.open(sys.argv[1], create=False) as store:
+    keep(store)
+    store.connection.execute("BEGIN IMMEDIATE")
+    store.connection.execute("INSERT INTO source_file (sha256, name, tool, imported_us)"
+                             " VALUES ('x', 'x', 'x', 0)")
+    print("begun", flush=True)
+    sys.stdin.readline()
+    store.connection.execute("COMMIT")
+    keep(store)
+    print("kept", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_another_program_may_write_while_samples_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(columns, "BATCH_ROWS", 100)
+    file = tmp_path / "test.db"
+    with Store.open(file) as store:
+        store.append([BARE] * 1_000)
+        command = [sys.executable, "-c", WRITER, str(file)]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as other:
+            assert other.stdin
+            assert other.stdout
+            assert other.stdout.readline() == "begun\n"
+            # What it has kept is there, what it has begun is not, and nobody waits for it.
+            batches = load_samples(store)
+            read = next(batches).num_rows
+            other.stdin.write("\n")
+            other.stdin.flush()
+            assert other.stdout.readline() == "kept\n"
+            read += sum(batch.num_rows for batch in batches)
+            assert read == 1_001
+            assert count_samples(store) == 1_002
+            store.append([BARE])
+            other.stdin.write("\n")
+            other.stdin.flush()
+            assert other.wait(timeout=60) == 0
+        assert count_samples(store) == 1_003
+        assert store.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_the_store_is_open_again_after_reading_failed_or_was_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(columns, "BATCH_ROWS", 2)
+    with Store.open(tmp_path / "test.db") as store:
+        store.append([BARE] * 9)
+        batches = load_samples(store)
+        next(batches)
+        batches.close()
+        store.append([BARE])
+        monkeypatch.setattr(columns, "SAMPLE_COLUMNS", {"no_such_column": "0"})
+        with pytest.raises(StoreError, match="no_such_column"):
+            list(load_samples(store))
+        store.append([BARE])
+        assert count_samples(store) == 11

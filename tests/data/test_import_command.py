@@ -85,9 +85,9 @@ BAD_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: sqlite3.connect(path).execute("CREATE TABLE t (x)"),
         "bad.csv is a database, but no GeoPackage",
     ),
-    "events": (
-        lambda path: path.write_text("Timestamp\tEventType\tEventDetails\tState\n"),
-        "bad.csv holds G-NetTrack's events or totals, no measurements",
+    "totals": (
+        lambda path: path.write_text("Event\tStats\n"),
+        "bad.csv holds G-NetTrack's totals, no measurements",
     ),
     "a cut zip": (lambda path: path.write_bytes(b"PK\x03\x04cut"), "is a damaged zip file"),
     "a zip without files": (
@@ -109,8 +109,8 @@ def test_a_bad_file_is_one_message_and_three_and_the_store_as_it_was(
     bad = tmp_path / "bad.csv"
     make(bad)
     other = log(tmp_path / "other.csv", ROW, ROW)
-    # Beside a log, events are set aside; the other files stop even what could be imported.
-    files = [bad] if name == "events" else [other, bad]
+    # Beside a log, totals are set aside; the other files stop even what could be imported.
+    files = [bad] if name == "totals" else [other, bad]
     done = phusong("data", "import", *files, *ZONE)
     assert done.code == 3
     assert done.err.startswith("phusong: ")
@@ -163,12 +163,12 @@ def test_an_encoding_named_is_read(phusong: Run, tmp_path: Path) -> None:
     assert names == ["Opérateur", "Opérateur"]
 
 
-def test_events_beside_a_log_are_set_aside_by_name(phusong: Run, tmp_path: Path) -> None:
+def test_totals_beside_a_log_are_set_aside_by_name(phusong: Run, tmp_path: Path) -> None:
     path = log(tmp_path / "log.csv", ROW)
     stats = log(tmp_path / "stats.txt", "Voice Calls\t40", header="Event\tStats")
     done = phusong("data", "import", path, stats, *ZONE)
     assert done.code == 0
-    assert "Set aside: stats.txt holds G-NetTrack's events or totals" in done.err
+    assert "Set aside: stats.txt holds G-NetTrack's totals" in done.err
 
 
 def test_a_foreign_database_is_left_as_it_is(phusong: Run, tmp_path: Path) -> None:

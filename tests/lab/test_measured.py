@@ -32,6 +32,16 @@ def test_a_link_of_20_mbit_is_measured_within_3_percent_both_ways(bench: ModuleT
         assert 29 < reading["rtt_idle_ms"] < 40
 
 
+def test_a_client_without_ipv6_has_no_route_and_measures_over_ipv4(bench: ModuleType) -> None:
+    with bench.Lab() as lab, bench.tools.served(lab):
+        lab.client.run(["ip", "-6", "addr", "flush", "dev", "link"])
+        lab.client.run(["sysctl", "-q", "-w", "net.ipv6.conf.link.disable_ipv6=1"])
+        url = f"ws://[{lab.server.addresses[6]}]:{bench.tools.PORT}"
+        sample, _ = bench.tools.visit(lab, url)
+    assert (sample["outcome"], sample["reason"]) == ("no_route", "connect_no_route")
+    assert sample.get("reading") is None
+
+
 def bloat(bench: ModuleType, aqm: str, *directions: str) -> list[dict[str, float]]:
     link = bench.Link(rate_mbps=20, delay_ms=10, queue_bytes=2_500_000, aqm=aqm)
     with bench.Lab(down=link) as lab, bench.tools.served(lab) as url:

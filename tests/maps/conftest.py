@@ -163,9 +163,19 @@ class Opened:
     requests: list[str] = field(default_factory=list)
 
     def run(self, script: str, argument: object = None) -> Any:
+        self.settle()
         return self.page.evaluate(script, argument)
 
+    def settle(self) -> None:
+        """Wait until values are unpacked and every tile is painted."""
+        # The page's own policy forbids eval, and with it Playwright's wait_for_function.
+        end = time.monotonic() + READY_WITHIN_S
+        while self.page.evaluate("() => 'busy' in document.documentElement.dataset"):
+            assert time.monotonic() < end, f"the map was never drawn: {self.console}"
+            time.sleep(0.02)
+
     def text(self, selector: str) -> str:
+        self.settle()
         return str(self.page.locator(selector).inner_text())
 
     def data(self, name: str) -> str | None:
@@ -184,6 +194,15 @@ class Opened:
         path = ARTIFACTS / f"{name}.png"
         self.page.screenshot(path=path)
         return path
+
+
+def wait_until_ready(opened: Opened) -> None:
+    """Wait until a page's first view is drawn."""
+    ready = "() => document.documentElement.dataset.readyMs ?? null"
+    end = time.monotonic() + READY_WITHIN_S
+    while opened.page.evaluate(ready) is None:
+        assert time.monotonic() < end, f"the map was never drawn: {opened.console}"
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")
@@ -232,14 +251,53 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
         opened.page.on("pageerror", lambda error: opened.console.append(str(error)))
         opened.page.on("dialog", lambda dialog: opened.console.append(dialog.message))
         opened.page.goto(url)
-        # The page's own policy forbids eval, and with it Playwright's wait_for_function.
-        end = time.monotonic() + READY_WITHIN_S
-        while opened.data("readyMs") is None:
-            assert time.monotonic() < end, f"the map was never drawn: {opened.console}"
-            time.sleep(0.05)
+        wait_until_ready(opened)
         return opened
 
     open_.visit = visit  # type: ignore[attr-defined]
+    yield open_
+    for context in contexts:
+        context.close()
+
+
+@dataclass
+class OpenedSite(Opened):
+    """A site open in the browser; `outside` are the requests for anything but its own files."""
+
+    outside: list[str] = field(default_factory=list)
+
+    def arrive(self, act: Callable[[], None]) -> None:
+        """Do what leads to another page, and wait until that one is drawn."""
+        with self.page.expect_navigation():
+            act()
+        wait_until_ready(self)
+
+
+@pytest.fixture
+def open_site(browser: Any) -> Iterator[Callable[[str], OpenedSite]]:
+    """Open a site's first page, by its address, in a browser that reaches nothing else."""
+    contexts = []
+
+    def open_(root: str) -> OpenedSite:
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        contexts.append(context)
+        opened = OpenedSite(context.new_page())
+
+        def only_own(route: Any) -> None:
+            opened.requests.append(route.request.url)
+            if route.request.url.startswith(root):
+                route.continue_()
+                return
+            opened.outside.append(route.request.url)
+            route.abort()
+
+        context.route("**/*", only_own)
+        opened.page.on("console", lambda message: opened.console.append(message.text))
+        opened.page.on("pageerror", lambda error: opened.console.append(str(error)))
+        opened.page.goto(f"{root}index.html")
+        wait_until_ready(opened)
+        return opened
+
     yield open_
     for context in contexts:
         context.close()

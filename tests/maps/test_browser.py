@@ -36,12 +36,18 @@ def test_the_canvas_shows_the_colour_of_each_verdict(opened: Any) -> None:
     colors = opened.run(
         """() => state.shapes.areas.map((area) => {
           const [west, south, east, north] = area.box;
-          const at = map.latLngToLayerPoint([(south + north) / 2, (west + east) / 2]);
-          const { _ctx: pen, _bounds: bounds } = areas.renderer;
-          const ratio = pen.canvas.width / bounds.getSize().x;
-          const { x, y } = at.subtract(bounds.min).multiplyBy(ratio);
-          const { data } = pen.getImageData(x, y, 9, 9);
-          const pixels = Array.from({ length: 81 }, (_, i) => data.slice(i * 4, i * 4 + 3).join());
+          const at = map.latLngToContainerPoint([(south + north) / 2, (west + east) / 2]);
+          const frame = map.getContainer().getBoundingClientRect();
+          const [x, y] = [at.x + frame.x, at.y + frame.y];
+          const pixels = [];
+          for (const tile of document.querySelectorAll(".leaflet-tile-pane canvas")) {
+            const box = tile.getBoundingClientRect();
+            const ratio = tile.width / box.width;
+            if (x < box.left || x > box.right || y < box.top || y > box.bottom) continue;
+            const pen = tile.getContext("2d");
+            const { data } = pen.getImageData((x - box.left) * ratio, (y - box.top) * ratio, 9, 9);
+            for (let i = 0; i < 81; i++) pixels.push(data.slice(i * 4, i * 4 + 3).join());
+          }
           return [...new Set(pixels)];
         })"""
     )
@@ -265,6 +271,22 @@ def test_an_address_brings_back_what_was_chosen(
         "share",
         "vi",
     ]
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "all dates: 2026-07-01 to 2026-08-14 (UTC)"),
+        ("vi", "mọi thời điểm: từ 01/07/2026 đến 14/08/2026 (UTC)"),
+    ],
+)
+def test_where_no_period_was_named_the_page_says_when_the_samples_are_from(
+    open_page: Open, make_area: Any, make_result: Any, squares: Any, language: str, said: str
+) -> None:
+    seen = {"first_sample": "2026-07-01T00:00:05+00:00", "last_sample": "2026-08-14T22:59:01+00:00"}
+    result = make_result(make_area("1"), period_start=None, period_end=None, inputs=seen)
+    page = render_page([DrawnResult(result=result, geometry=squares("1"))])
+    assert said in open_page(page, address=f"#lang={language}").text("#subtitle")
 
 
 @pytest.mark.parametrize("address", ["#rule=99&operator=x&show=constructor&lang=__proto__&at=a,b"])

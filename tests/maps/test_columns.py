@@ -1,12 +1,26 @@
 """Results as columns: every area once, and nothing measured is never a zero."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 
+import numpy
 import pytest
 
 from phusong.coverage.summary import AreaSummary, Result, Verdict
 from phusong.data.errors import MapError
-from phusong.maps.columns import layer_columns, nr_counts, operators_of, sample_counts
+from phusong.maps.columns import (
+    Layer,
+    make_layer,
+    nr_counts,
+    operators_of,
+    read_rows,
+    sample_counts,
+)
+
+
+def layer_of(areas: list[AreaSummary], position: Mapping[str, int]) -> Layer:
+    rows = read_rows(areas, position)
+    return make_layer(rows, {"any": rows}, "any")
 
 
 def test_untouched_areas_take_no_row_and_keep_what_they_need(
@@ -17,10 +31,10 @@ def test_untouched_areas_take_no_row_and_keep_what_they_need(
         make_area("2", Verdict.NO_DATA, further_places=73),
         make_area("3", Verdict.NO_DATA, further_places=73),
     ]
-    columns = layer_columns(areas, {"1": 0, "2": 1, "3": 2}, ["any"])
-    assert columns["area"] == [0]
-    assert columns["blank"]["further_places"] == 73
-    assert columns["blank"]["share"] is None
+    layer = layer_of(areas, {"1": 0, "2": 1, "3": 2})
+    assert layer.area.tolist() == [0]
+    assert layer.blank["further_places"] == 73
+    assert math.isnan(layer.blank["share"])
 
 
 def test_an_area_with_excluded_samples_only_keeps_its_row(
@@ -30,30 +44,33 @@ def test_an_area_with_excluded_samples_only_keeps_its_row(
         make_area("1", Verdict.NO_DATA),
         make_area("2", Verdict.NO_DATA, samples=4, excluded={"cancelled": 4}),
     ]
-    columns = layer_columns(areas, {"1": 0, "2": 1}, ["any"])
-    assert columns["area"] == [1]
-    assert columns["excluded"] == {"cancelled": [4]}
+    layer = layer_of(areas, {"1": 0, "2": 1})
+    assert layer.area.tolist() == [1]
+    assert {name: counts.tolist() for name, counts in layer.own.excluded.items()} == {
+        "cancelled": [4]
+    }
 
 
-def test_what_was_not_measured_is_null(make_area: Callable[..., AreaSummary]) -> None:
-    columns = layer_columns([make_area("1")], {"1": 0}, ["any"])
-    assert columns["down_mbps_median"] == [None]
+def test_what_was_not_measured_is_nothing(make_area: Callable[..., AreaSummary]) -> None:
+    layer = layer_of([make_area("1")], {"1": 0})
+    assert numpy.isnan(layer.own.numbers["down_mbps_median"]).all()
 
 
 def test_rows_stand_in_the_order_of_the_shapes(make_area: Callable[..., AreaSummary]) -> None:
     areas = [make_area("b", trials=2), make_area("a", trials=1)]
-    columns = layer_columns(areas, {"a": 0, "b": 1}, ["any"])
-    assert (columns["area"], columns["trials"]) == ([0, 1], [1, 2])
+    layer = layer_of(areas, {"a": 0, "b": 1})
+    assert layer.area.tolist() == [0, 1]
+    assert layer.own.numbers["trials"].tolist() == [1, 2]
 
 
 def test_an_area_without_a_shape_is_named(make_area: Callable[..., AreaSummary]) -> None:
     with pytest.raises(MapError, match="area 9 of the result has no shape"):
-        layer_columns([make_area("9")], {"1": 0}, ["any"])
+        read_rows([make_area("9")], {"1": 0})
 
 
 def test_an_area_that_stands_twice_is_named(make_area: Callable[..., AreaSummary]) -> None:
     with pytest.raises(MapError, match="area 1 stands twice"):
-        layer_columns([make_area("1"), make_area("1")], {"1": 0}, ["any"])
+        read_rows([make_area("1"), make_area("1")], {"1": 0})
 
 
 def test_any_operator_stands_first(
@@ -80,3 +97,22 @@ def test_without_inputs_the_best_operators_row_is_not_counted_again(
     result = make_result(*areas)
     assert sample_counts(result) == (6, 4)
     assert nr_counts(result) == {"sa": 2}
+
+
+@pytest.mark.parametrize(
+    ("changed", "same"),
+    [({}, 1), ({"trials": 479}, math.nan), ({"excluded": {"cancelled": 1}}, math.nan)],
+)
+def test_the_best_operators_row_is_a_reference_where_it_says_the_same(
+    make_area: Callable[..., AreaSummary], changed: dict[str, object], same: float
+) -> None:
+    by_operator = {
+        "any": read_rows([make_area("1", best_operator="A")], {"1": 0}),
+        "A": read_rows([make_area("1", operator="A", **changed)], {"1": 0}),
+    }
+    layer = make_layer(by_operator["any"], by_operator, "any")
+    assert layer.best.tolist() == [1]
+    numpy.testing.assert_array_equal(layer.same, [same])
+    assert len(layer.own.area) == (0 if same == 1 else 1)
+    single = make_layer(by_operator["A"], by_operator, "A")
+    assert numpy.isnan(single.same).all()

@@ -68,3 +68,59 @@ def test_every_commune_of_vietnam_is_drawn_within_a_few_megabytes(
     opened.page.press("#search", "Enter")
     assert opened.run("() => map.getBounds().contains([10, 114])")
     opened.screenshot("map-vietnam")
+
+
+REAL = {
+    "fr": (
+        "fr-communes/fr_communes_2018.parquet",
+        {"insee": "code", "nom": "name", "dep_nom": "parent_name"},
+    ),
+    "tw": (
+        "tw-villages/villages-10t.json",
+        {
+            "VILLCODE": "code",
+            "VILLNAME": "name",
+            "TOWNCODE": "parent_code",
+            "TOWNNAME": "parent_name",
+        },
+    ),
+}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("country", "width"), [("fr", 1280), ("fr", 360), ("tw", 1280), ("tw", 360)]
+)
+def test_every_area_of_a_real_country_is_drawn_at_every_zoom(
+    open_page: Any,
+    make_area: Callable[..., AreaSummary],
+    make_result: Callable[..., Result],
+    shared: Callable[[str], Path],
+    country: str,
+    width: int,
+) -> None:
+    name, fields = REAL[country]
+    path = shared(name)
+    read = geopandas.read_parquet if path.suffix == ".parquet" else geopandas.read_file
+    frame = (read(path) if country == "fr" else read(path, layer="villages")).rename(columns=fields)
+    frame = frame[~frame["code"].duplicated()].set_crs(4326, allow_override=True)
+    frame["name"] = frame["name"].fillna(frame["code"])
+    verdicts = list(Verdict)
+    result = make_result(
+        *(
+            make_area(code, verdicts[len(parent) % 4], name=name)
+            for code, name, parent in zip(
+                frame["code"], frame["name"], frame["parent_name"], strict=True
+            )
+        )
+    )
+    opened = open_page(
+        render_page([DrawnResult(result=result, geometry=frame)]), width=width, height=740
+    )
+    assert sum(opened.legend().values()) == len(frame)
+    opened.screenshot(f"map-{country}-{width}")
+    for zoom in (4, 6, 9):
+        opened.run("zoom => { map.setZoom(zoom, { animate: false }); }", zoom)
+        opened.settle()
+        assert opened.data("areasDrawn") == str(len(frame))
+    assert (opened.console, opened.requests) == ([], [])

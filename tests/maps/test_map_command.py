@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,18 @@ def test_the_newest_result_of_each_rule_is_drawn(
     ]
 
 
+def test_every_period_of_a_rule_is_drawn_by_its_newest_result(
+    phusong: Any, keep: Any, make_area: Any, tmp_path: Path
+) -> None:
+    april, july = datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
+    keep(make_area("1", Verdict.UNPROVEN), period_start=april, period_end=july)
+    keep(make_area("1", Verdict.COVERED), period_start=april, period_end=july)
+    keep(make_area("1", Verdict.NOT_COVERED), period_start=july, period_end=None)
+    finished = phusong("map", "build", tmp_path / "map.html", "--json")
+    results = json.loads(finished.out)["results"]
+    assert [(row["covered"], row["not_covered"]) for row in results] == [(1, 0), (0, 1)]
+
+
 def test_results_can_be_named(phusong: Any, keep: Any, make_area: Any, tmp_path: Path) -> None:
     first = keep(make_area("1", Verdict.UNPROVEN), rule="a")
     keep(make_area("1", Verdict.COVERED), rule="a")
@@ -84,7 +97,7 @@ def test_h3_cells_are_drawn_without_boundaries(
     keep(make_area(CELL, name=CELL), area="h3:8", boundary_id=None)
     finished = phusong("map", "build", tmp_path / "map.html")
     assert finished.code == 0
-    assert CELL in (tmp_path / "map.html").read_text("utf-8")
+    assert '"area":"h3:8"' in (tmp_path / "map.html").read_text("utf-8")
 
 
 def test_points_are_drawn_and_can_be_left_out(
@@ -148,3 +161,27 @@ def test_a_folder_without_leaflet_is_a_message(
     finished = phusong("map", "build", tmp_path / "map.html", "--leaflet", tmp_path)
     assert (finished.code, "leaflet.js" in finished.err) == (3, True)
     assert not (tmp_path / "map.html").exists()
+
+
+def test_a_site_is_written_and_its_pages_are_counted(
+    phusong: Any, keep: Any, make_area: Any, tmp_path: Path
+) -> None:
+    keep(make_area("1"), make_area("2", Verdict.NO_DATA))
+    finished = phusong("map", "build", "--site", tmp_path / "site", "--json")
+    assert finished.code == 0
+    (answer,) = [json.loads(finished.out)]
+    files = [path for path in (tmp_path / "site").rglob("*") if path.is_file()]
+    assert answer["pages"] == 1
+    assert answer["files"] == len(files)
+    assert answer["size_bytes"] == sum(path.stat().st_size for path in files)
+    assert 0 < answer["first_page_bytes"] <= answer["size_bytes"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["map.html", "--site", "site"]])
+def test_one_file_or_a_folder_must_be_named_and_not_both(
+    arguments: list[str], phusong: Any, keep: Any, make_area: Any
+) -> None:
+    keep(make_area("1"))
+    finished = phusong("map", "build", *arguments)
+    assert finished.code == 2
+    assert "--site" in finished.err

@@ -1,9 +1,12 @@
 """The page as text: constants through folium, data after it, nothing from anywhere else."""
 
+import base64
 import json
 import re
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import geopandas
 import pytest
@@ -22,6 +25,18 @@ from phusong.maps.page import (
     render_page,
     write_page,
 )
+
+
+def unpacked(page: str, pack: dict[str, Any], name: str) -> list[Any]:
+    """Read a column back as the page does."""
+    found = re.search(rf'<script type="text/plain" id="{pack["id"]}">(.*?)</script>', page, re.S)
+    assert found is not None
+    content = zlib.decompress(base64.b64decode(found[1]))
+    kind, width, offset, length, count, *_ = pack["columns"][name]
+    if kind == "t":
+        return list(json.loads(content[offset : offset + length]))
+    assert (width, length) == (1, count), "small numbers take a byte each"
+    return list(content[offset : offset + length])
 
 
 def data_of(page: str) -> dict[str, object]:
@@ -87,15 +102,15 @@ def test_a_name_is_never_run_as_a_template(
     data = data_of(page)
     assert list(tmp_path.iterdir()) == []
     assert data["title"] == payload
-    assert data["shapes"][0]["names"] == [payload]  # type: ignore[index]
+    assert unpacked(page, data["shapes"][0]["pack"], "names") == [payload]  # type: ignore[index]
     assert page.count('id="data"') == 1
 
 
 def test_every_area_of_the_shapes_is_in_the_page(four_verdicts: DrawnResult) -> None:
-    data = data_of(render_page([four_verdicts]))
-    (shapes,) = data["shapes"]  # type: ignore[misc]
-    assert shapes["codes"] == ["1", "2", "3", "4", "5"]
-    assert len(shapes["polygons"]) == 5
+    page = render_page([four_verdicts])
+    (shapes,) = data_of(page)["shapes"]  # type: ignore[misc]
+    assert unpacked(page, shapes["pack"], "codes") == ["1", "2", "3", "4", "5"]
+    assert unpacked(page, shapes["pack"], "area_rings") == [1] * 5
 
 
 def test_results_over_the_same_boundaries_share_their_shapes(four_verdicts: DrawnResult) -> None:
@@ -117,8 +132,9 @@ def test_results_over_h3_cells_share_the_union_of_their_cells(
         )
         for codes in ("ab", "bc")
     ]
-    (shapes,) = data_of(render_page(drawn))["shapes"]  # type: ignore[misc]
-    assert shapes["codes"] == ["a", "b", "c"]
+    page = render_page(drawn)
+    (shapes,) = data_of(page)["shapes"]  # type: ignore[misc]
+    assert unpacked(page, shapes["pack"], "codes") == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(
@@ -169,8 +185,9 @@ def test_a_result_of_no_data_only_is_drawn(
     squares: Callable[..., geopandas.GeoDataFrame],
 ) -> None:
     result = make_result(make_area("1", Verdict.NO_DATA), make_area("2", Verdict.NO_DATA))
-    data = data_of(render_page([DrawnResult(result=result, geometry=squares("1", "2"))]))
-    assert data["results"][0]["layers"][0]["area"] == []  # type: ignore[index]
+    page = render_page([DrawnResult(result=result, geometry=squares("1", "2"))])
+    (drawn,) = data_of(page)["results"]  # type: ignore[misc]
+    assert unpacked(page, drawn["pack"], "0.area") == []
 
 
 def test_every_text_of_the_page_has_its_vietnamese() -> None:

@@ -8,16 +8,18 @@ import pytest
 import shapely
 
 from phusong.data.errors import MapError
-from phusong.maps import shapes as shapes_module
-from phusong.maps.shapes import STEPS_PER_DEGREE, draw_shapes, home_extent, whole_extent
+from phusong.maps.arcs import STEPS_PER_DEGREE
+from phusong.maps.shapes import OUTER, Shapes, draw_shapes, home_extent, whole_extent
 
 
-def outline(rings: list[list[int]]) -> shapely.Polygon:
-    """Turn steps back into a polygon, as the page does."""
-    points = [
-        numpy.cumsum(numpy.array(ring).reshape(-1, 2), axis=0) / STEPS_PER_DEGREE for ring in rings
+def polygons_of(drawn: Shapes) -> list[shapely.Polygon]:
+    """Give each area as one polygon, in degrees."""
+    return [
+        shapely.Polygon(
+            rings[0] / STEPS_PER_DEGREE, [hole / STEPS_PER_DEGREE for hole in rings[1:]]
+        )
+        for rings in drawn.arcs.rings_of()
     ]
-    return shapely.Polygon(points[0], points[1:])
 
 
 def wavy(count: int) -> geopandas.GeoDataFrame:
@@ -39,7 +41,7 @@ def test_a_polygon_with_a_hole_comes_back_as_it_went_in(
     holed = shapely.box(105, 20, 106, 21) - shapely.box(105.25, 20.25, 105.75, 20.75)
     frame.loc[0, "geometry"] = holed
     drawn = draw_shapes(frame)
-    assert outline(drawn.polygons[0][0]).equals(holed)
+    assert polygons_of(drawn)[0].equals(holed)
     assert drawn.tolerance_deg is None
 
 
@@ -48,44 +50,38 @@ def test_coordinates_are_rounded_to_five_decimals(
 ) -> None:
     frame = squares("1")
     frame.loc[0, "geometry"] = shapely.box(105.123456, 20.000004, 105.2, 20.1)
-    assert outline(draw_shapes(frame).polygons[0][0]).bounds == (105.12346, 20.0, 105.2, 20.1)
+    assert polygons_of(draw_shapes(frame))[0].bounds == (105.12346, 20.0, 105.2, 20.1)
 
 
-def test_many_vertices_are_simplified_and_neighbours_still_touch(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(shapes_module, "VERTEX_BUDGET", 1_000)
+def test_many_vertices_are_simplified_and_neighbours_still_touch() -> None:
     frame = wavy(10)
-    drawn = draw_shapes(frame)
-    kept = [outline(polygons[0]) for polygons in drawn.polygons]
-    assert sum(shapely.get_num_coordinates(kept)) <= 1_000
+    drawn = draw_shapes(frame, 1_000)
+    kept = polygons_of(drawn)
+    assert len(drawn.arcs.points) <= 1_000
     assert drawn.tolerance_deg is not None
     assert shapely.coverage_is_valid(kept)
 
 
-def test_every_area_is_drawn_even_where_simplifying_would_empty_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(shapes_module, "VERTEX_BUDGET", 10)
+def test_every_area_is_drawn_even_where_simplifying_would_empty_it() -> None:
     frame = wavy(4)
     islet = geopandas.GeoDataFrame(
         {"code": ["islet"]}, geometry=[shapely.Point(112, 16).buffer(0.00002)], crs="EPSG:4326"
     )
     both = geopandas.pd.concat([frame, islet], ignore_index=True)
-    drawn = draw_shapes(both)
-    assert len(drawn.codes) == len(drawn.polygons) == 5
-    assert all(len(polygons[0][0]) >= 6 for polygons in drawn.polygons)
+    drawn = draw_shapes(both, 10)
+    assert len(drawn.codes) == 5
+    assert all(polygon.area > 0 for polygon in polygons_of(drawn))
 
 
-def test_borders_that_do_not_match_are_simplified_one_by_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(shapes_module, "VERTEX_BUDGET", 1_000)
+def test_borders_that_do_not_match_move_less_than_the_tolerance_and_are_no_coast() -> None:
     frame = wavy(10)
     frame["geometry"] = shapely.buffer(frame.geometry.to_numpy(), 0.001)
-    drawn = draw_shapes(frame)
-    assert len(drawn.polygons) == 10
-    assert sum(len(polygons[0][0]) // 2 for polygons in drawn.polygons) <= 1_000
+    drawn = draw_shapes(frame, 1_000)
+    assert len(drawn.arcs.points) <= 1_000
+    moved = shapely.hausdorff_distance(frame.geometry.to_numpy(), polygons_of(drawn))
+    assert drawn.tolerance_deg is not None
+    assert moved.max() <= drawn.tolerance_deg
+    assert numpy.count_nonzero(drawn.levels != OUTER) >= 9
 
 
 def test_lines_that_a_repair_left_behind_are_not_drawn(
@@ -95,7 +91,7 @@ def test_lines_that_a_repair_left_behind_are_not_drawn(
     square = shapely.box(105, 20, 105.1, 20.1)
     mixed = shapely.GeometryCollection([square, shapely.LineString([(106, 20), (107, 20)])])
     frame.loc[0, "geometry"] = mixed
-    assert outline(draw_shapes(frame).polygons[0][0]).equals(square)
+    assert polygons_of(draw_shapes(frame))[0].equals(square)
 
 
 @pytest.mark.parametrize(

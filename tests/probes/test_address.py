@@ -175,3 +175,33 @@ def test_a_name_that_cannot_be_written_is_a_dns_failure() -> None:
     with pytest.raises(AttemptError) as ended:
         resolve("a" * 70 + ".example", 80, None, allow_private=False, timeout_s=2)
     assert (ended.value.outcome, ended.value.reason) == (Outcome.DNS_FAILURE, "bad_name")
+
+
+def test_a_name_without_an_address_of_the_family_asked_for_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def look_up(host: str, port: int, family: int, *more: int) -> list[object]:
+        if family == socket.AF_INET6:
+            raise socket.gaierror(-5, "No address associated with hostname")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("1.1.1.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with pytest.raises(AttemptError) as caught:
+        resolve("v4only.example", 80, 6, allow_private=False, timeout_s=5)
+    assert (caught.value.outcome, caught.value.reason) == (
+        Outcome.DNS_FAILURE,
+        "no_ipv6_address",
+    )
+    assert resolve("v4only.example", 80, 4, allow_private=False, timeout_s=5)
+
+
+@pytest.mark.parametrize("family", [4, 6, None])
+def test_a_name_that_has_no_address_at_all_is_a_dns_failure_for_every_family(
+    family: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look_up(*asked: object) -> list[object]:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with pytest.raises(socket.gaierror):
+        resolve("nothing.example", 80, family, allow_private=False, timeout_s=5)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -199,6 +200,17 @@ def test_simulate_in_boundaries_that_are_not_there_says_so(phusong: Run) -> None
     assert "nothing" in done.err
 
 
+def test_a_refused_private_address_comes_with_the_option_that_allows_it(
+    phusong: Run, server: MeasurementServer
+) -> None:
+    done = phusong("probe", "run", "--server", server.url(4))
+    assert (done.code, "say --allow-private" in done.err) == (1, True)
+    # Nothing makes this one allowed.
+    done = phusong("probe", "run", "--server", "ws://192.0.2.1:80")
+    assert (done.code, "say --allow-private" in done.err) == (1, False)
+    assert "address_refused" in done.out
+
+
 @pytest.mark.parametrize("where", [(), ("--server", "ws://h:1", "--country", "VN")])
 def test_the_far_end_is_named_in_one_way(phusong: Run, where: tuple[str, ...]) -> None:
     done = phusong("probe", "run", *where)
@@ -209,6 +221,9 @@ def test_the_engines_are_listed_with_what_they_lack(phusong: Run) -> None:
     done = phusong("probe", "engines")
     assert done.code == 0
     assert all(name in done.out for name in ("ndt7", "multistream", "librespeed", "iperf3"))
+    assert "calibrate" not in done.err
+    cache_path().unlink()
+    assert "phusong probe calibrate" in phusong("probe", "engines").err
     rows = [json.loads(line) for line in phusong("probe", "engines", "--json").out.splitlines()]
     assert {row["engine"] for row in rows} >= {"speedtest-cli", "iperf3"}
     assert "bộ đo" in phusong("probe", "engines", lang="vi").out
@@ -234,5 +249,12 @@ def test_a_calibration_is_kept_for_the_visits_to_come(phusong: Run) -> None:
     cache_path().unlink()
     done = phusong("probe", "calibrate", "--json")
     assert done.code == 0, done.err
-    assert json.loads(done.out)["down_mbps"] > 100
+    shown = json.loads(done.out)
+    assert shown["down_mbps"] > 100
+    if shutil.which("openssl"):
+        assert shown["tls_down_mbps"] > 0
+        assert shown["tls_up_mbps"] > 0
     assert kept_ceiling(cache_path(), speed.boot_id())
+    listed = phusong("probe", "engines").out
+    assert "this machine's own limit" in listed
+    assert "over TLS" in listed

@@ -36,6 +36,16 @@ from phusong.probes.visits import make_engine
 NOTHING = json.dumps(
     {"end": {"streams": [], "sum_sent": {}, "sum_received": {"bits_per_second": 0, "bytes": 0}}}
 ).encode()
+OVER = "server_overcounts"
+
+
+def iperf3_said(*, sent: int, received: int, rate: str = "8e7") -> bytes:
+    return (
+        f'{{"end": {{"streams": [{{"sender": {{}}}}], "sum_sent": {{"bytes": {sent}}},'
+        f' "sum_received": {{"bits_per_second": {rate}, "bytes": {received}}}}}}}'
+    ).encode()
+
+
 GOOD = {"bits_per_s": 5e6, "bytes": 6_000_000, "ping_ms": 12.5, "threads": 8}
 
 
@@ -150,6 +160,10 @@ def test_iperf3_measures_against_iperf3() -> None:
         (b'{"end": {}}', Outcome.DEVICE_ERROR, "tool_broke"),
         (b"[1]", Outcome.DEVICE_ERROR, "tool_broke"),
         (b"iperf3: error", Outcome.DEVICE_ERROR, "tool_broke"),
+        (iperf3_said(sent=10**8, received=10**8 + 12_000_000), Outcome.PROTOCOL_ERROR, OVER),
+        (iperf3_said(sent=10**8, received=10**15), Outcome.PROTOCOL_ERROR, OVER),
+        (iperf3_said(sent=10**8, received=10**8, rate="Infinity"), Outcome.STALLED, "zero_speed"),
+        (iperf3_said(sent=10**8, received=10**8, rate="NaN"), Outcome.STALLED, "zero_speed"),
         (NOTHING, Outcome.STALLED, "zero_speed"),
     ],
 )
@@ -157,6 +171,11 @@ def test_a_fault_of_iperf3_is_an_outcome(output: bytes, outcome: Outcome, reason
     with pytest.raises(AttemptError) as ended:
         iperf3.read_result(output, 1.0, 2.0)
     assert (ended.value.outcome, ended.value.reason) == (outcome, reason)
+
+
+def test_what_was_under_way_when_iperf3_began_to_count_is_no_lie() -> None:
+    said_more = iperf3_said(sent=10**8, received=10**8 + 10_000_000)
+    assert iperf3.read_result(said_more, 1.0, 2.0).mbps == 80
 
 
 def test_a_program_that_never_ends_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
@@ -225,6 +244,9 @@ def test_the_machines_own_limit_is_measured_and_kept_for_this_boot(tmp_path: Pat
     found = ceiling_of(path, "boot", lambda boot: measure_ceiling(boot, seconds=0.5))
     assert found
     assert min(found.down_mbps, found.up_mbps) > 100
+    if shutil.which("openssl"):
+        assert found.tls_down_mbps is not None
+        assert found.tls_down_mbps > 20
 
     def never(boot: str | None) -> Ceiling:
         raise AssertionError
@@ -238,6 +260,26 @@ def test_a_rate_near_the_limit_is_told_by_direction() -> None:
     ceiling = Ceiling(down_mbps=1000, up_mbps=500, version=VERSION, boot_id="b")
     assert [ceiling.is_near(mbps, "download") for mbps in (799, 800)] == [False, True]
     assert [ceiling.is_near(mbps, "upload") for mbps in (399, 400)] == [False, True]
+
+
+def test_over_tls_a_rate_is_set_beside_the_limit_over_tls() -> None:
+    known = {"down_mbps": 10_000, "up_mbps": 10_000, "version": VERSION, "boot_id": "b"}
+    ceiling = Ceiling(**known, tls_down_mbps=1000, tls_up_mbps=500)
+    assert [ceiling.is_near(m, "download", tls=True) for m in (799, 800)] == [False, True]
+    assert [ceiling.is_near(m, "upload", tls=True) for m in (399, 400)] == [False, True]
+    assert not ceiling.is_near(900, "download")
+    # Where it is not known, TLS is at least no faster than without.
+    unknown = Ceiling(**known)
+    assert [unknown.is_near(m, "download", tls=True) for m in (7999, 8000)] == [False, True]
+
+
+def test_without_openssl_the_limit_over_tls_is_unknown_and_not_zero(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    found = measure_ceiling("boot", seconds=0.3)
+    assert found.down_mbps > 50
+    assert (found.tls_down_mbps, found.shown()["tls_up_mbps"]) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -345,4 +345,4 @@ def test_nothing_is_left_open_after_a_crowd_has_gone(server: MeasurementServer) 
     while before and len(list(Path("/proc/self/fd").iterdir())) > before + 2:
         assert time.monotonic() < until
         time.sleep(0.1)
-    assert server.metrics.value("phusong_tests_total") == server.served
+    assert server.metrics.value("phusong_flows_total") == server.served

@@ -173,6 +173,14 @@ def test_a_server_of_ours_says_where_its_objects_are(
     assert all(path.startswith("/") for path in (quality.large, quality.small, quality.upload))
 
 
+def test_parameters_that_are_not_the_drafts_are_named_with_the_drafts_own() -> None:
+    assert Parameters().departs_from_draft() == {"id_s": 5.0}
+    drafts = Parameters.of_interval(5.0)
+    assert (drafts.id_s, drafts.at_most_s) == (5.0, 100.0)
+    assert drafts.departs_from_draft() == {}
+    assert Parameters.of_interval(1.0) == Parameters()
+
+
 @pytest.mark.parametrize("direction", ["download", "upload"])
 def test_a_server_of_ours_is_measured_each_way(
     target: Callable[[int], Target], direction: str
@@ -275,6 +283,7 @@ def test_a_server_cannot_send_the_load_elsewhere(
     [
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
         b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"urls": 1}',
+        b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"version": 2}',
         b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\n\r\n{}",

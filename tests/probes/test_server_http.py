@@ -179,10 +179,24 @@ def test_responsiveness_is_pointed_back_to_the_name_that_was_asked(
     _, body = fetch(client, "/.well-known/nq", Host="test.example:8080")
     said = json.loads(body)
     assert said["version"] == 1
-    assert said["test_endpoint"] == "test.example:8080"
+    # The draft's field holds a host alone, without a port, and is for servers that stand elsewhere.
+    assert "test_endpoint" not in said
     assert set(said["urls"]) == {"small_download_url", "large_download_url", "upload_url"}
     assert all(url.startswith("http://test.example:8080/") for url in said["urls"].values())
     assert fetch(client, "/.well-known/nq", Host="evil.example/x?")[0].status == 400
+
+
+def test_a_proxy_on_this_machine_may_say_that_its_client_has_tls(
+    client: http.client.HTTPConnection,
+) -> None:
+    _, body = fetch(
+        client, "/.well-known/nq", **{"Host": "nq.example", "X-Forwarded-Proto": "https"}
+    )
+    urls = json.loads(body)["urls"]
+    assert all(url.startswith("https://nq.example/") for url in urls.values())
+    assert urls["large_https_download_url"] == urls["large_download_url"]
+    _, body = fetch(client, "/.well-known/nq", **{"Host": "nq.example", "X-Forwarded-Proto": "x"})
+    assert json.loads(body)["urls"]["upload_url"].startswith("http://")
 
 
 def test_bytes_of_one_test_are_bounded() -> None:

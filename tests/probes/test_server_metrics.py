@@ -37,7 +37,8 @@ def test_what_was_done_is_counted(server: MeasurementServer) -> None:
     wait_for(server, 2)
     text = fetch(f"{http(server)}/metrics")
     labels = '{direction="download",ended="complete",engine="librespeed"}'
-    assert f"phusong_tests_total{labels} 1\n" in text
+    assert f"phusong_flows_total{labels} 1\n" in text
+    assert 'phusong_tests_total{direction="download",engine="librespeed"} 1\n' in text
     assert 'phusong_test_bytes_total{direction="download",engine="librespeed"} 2097152\n' in text
     assert 'phusong_test_bytes_total{direction="upload",engine="librespeed"} 1000\n' in text
     assert 'phusong_answers_total{status="404"} 1\n' in text

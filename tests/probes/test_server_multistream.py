@@ -16,9 +16,10 @@ import pytest
 
 from phusong.data.errors import ConfigError
 from phusong.probes.interface import Target
+from phusong.probes.receipt import signed_bytes
 from phusong.probes.server.ledger import KEPT_S, Ledger
 from phusong.probes.server.limits import ServerLimits
-from phusong.probes.server.receipts import Signer, receipt_of, signed_bytes
+from phusong.probes.server.receipts import Signer, receipt_of
 from phusong.probes.server.requests import RefusedError
 from phusong.probes.server.service import MeasurementServer
 
@@ -94,6 +95,10 @@ def test_flows_of_a_download_are_one_test_with_one_receipt(server: MeasurementSe
     said = receipt(server)["receipt"]
     assert (said["engine"], said["direction"]) == ("multistream", "download")
     assert (said["flows"], said["flows_told"], said["family"]) == (4, 4, 4)
+    until = time.monotonic() + 5
+    while not server.served and time.monotonic() < until:
+        time.sleep(0.01)
+    assert (server.served, server.metrics.value("phusong_flows_total")) == (1, 4)
     assert said["bytes_handed_over"] >= sum(taken)
     assert 0.4e6 <= said["duration_us"] < 10e6
     if said["bytes"] is not None:

@@ -1,9 +1,11 @@
 """Clients that others wrote measure against the server."""
 
+import http.client
 import importlib.util
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -144,6 +146,61 @@ def test_speedtest_cli_measures_against_the_mini_endpoints(
     sent = sum(test.sent_bytes for test in tests)
     assert 0 < said["bytes_received"] <= sent
     assert 0 < said["bytes_sent"] <= received
+
+
+# LibreSpeed's command-line client, as its source has Go's HTTP client send its requests: is the
+# far end up, what is my own address, a chunk down, a body of unknown length up.
+GO = "Host: {host}\r\nUser-Agent: librespeed-cli/1.0\r\n"
+PLAIN = "Accept-Encoding: identity\r\n"
+LIBRESPEED_CLI = (
+    f"GET /backend/empty.php HTTP/1.1\r\n{GO}Accept-Encoding: gzip\r\n\r\n",
+    f"GET /backend/getIP.php?distance=km&isp=true HTTP/1.1\r\n{GO}Accept-Encoding: gzip\r\n\r\n",
+    f"GET /backend/garbage.php?ckSize=1 HTTP/1.1\r\n{GO}{PLAIN}\r\n",
+    "POST /backend/empty.php HTTP/1.1\r\n"
+    f"{GO}Transfer-Encoding: chunked\r\n{PLAIN}\r\n"
+    + f"8000\r\n{'x' * 0x8000}\r\n" * 8
+    + "0\r\n\r\n",
+)
+
+
+def test_what_librespeeds_own_client_asks_is_answered_on_one_connection(
+    open_server: MeasurementServer,
+) -> None:
+    place = open_server.listening[0]
+    bodies = []
+    with socket.create_connection((place.host, place.port), timeout=20) as sock:
+        for request in LIBRESPEED_CLI:
+            sock.sendall(request.replace("{host}", f"{place.host}:{place.port}").encode())
+            answer = http.client.HTTPResponse(sock)
+            answer.begin()
+            assert answer.status == 200
+            bodies.append(answer.read())
+    up, address, down, uploaded = bodies
+    assert (up, uploaded) == (b"", b"")
+    assert json.loads(address) == {"processedString": "127.0.0.1", "rawIspInfo": ""}
+    assert len(down) == 1 << 20
+    assert finished(open_server, "upload").received_bytes == 8 * 0x8000
+
+
+@pytest.mark.slow
+def test_librespeeds_own_client_measures_where_it_is_installed(
+    open_server: MeasurementServer, tmp_path: Path
+) -> None:
+    program = shutil.which("librespeed-cli")
+    if program is None:
+        pytest.skip("needs librespeed-cli, which few systems have packaged")
+    url = open_server.url(4).replace("ws://", "http://")
+    paths = {"dlURL": "garbage.php", "ulURL": "empty.php", "pingURL": "empty.php"}
+    server = {"id": 1, "name": "here", "server": f"{url}/backend/", "getIpURL": "getIP.php"} | paths
+    (tmp_path / "servers.json").write_text(json.dumps([server]))
+    words = [program, "--local-json", str(tmp_path / "servers.json"), "--server", "1", "--json"]
+    done = subprocess.run(
+        [*words, "--no-icmp", "--duration", "2"], capture_output=True, text=True, timeout=90
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    said = said[0] if isinstance(said, list) else said
+    assert min(said["download"], said["upload"]) > 1
 
 
 BROWSER = """async ([server, download, upload]) => {

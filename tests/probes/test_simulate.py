@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import math
+import random
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from typing import Any
@@ -11,14 +14,24 @@ import geopandas as gpd
 import pytest
 from shapely.geometry import box
 
-from phusong.data.sample import NrEvidence, Outcome, Rat, Sample
+from phusong.data.sample import NrEvidence, Outcome, Position, Provenance, Rat, Sample
+from phusong.probes.radio_field import (
+    DeadZone,
+    RadioField,
+    Site,
+    failure_chance,
+    free_capacity,
+)
 from phusong.probes.simulate import (
     DAYS,
+    Hazards,
     campaign_probe,
     invented_operators,
+    networks_of,
     simulate_campaign,
 )
 from phusong.probes.simulated_area import SimulatedArea, area_around, areas_from_frame
+from phusong.probes.simulated_attempt import Network, measure
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
 AREAS = [
@@ -167,3 +180,78 @@ def test_boundaries_become_areas_of_their_size() -> None:
     assert told.radius_m == pytest.approx(10_000, rel=0.001)
     (untold,) = areas_from_frame(frame.assign(area_km2=[float("nan")]))
     assert untold.radius_m == pytest.approx(area.radius_m)
+
+
+def test_hazards_change_nothing_but_what_they_strike() -> None:
+    plain = campaign(AREAS[:60])
+    struck = campaign(AREAS[:60], hazards=Hazards(fault_share=0.05))
+    differing = [s for p, s in zip(plain, struck, strict=True) if p.outcome is not s.outcome]
+    assert {s.outcome for s in differing} == {Outcome.DEVICE_ERROR}
+    assert {s.reason for s in differing} == {"device_fault"}
+    assert all(s.reading is None for s in differing)
+    assert 0.02 < len(differing) / len(plain) < 0.1
+    assert json.loads(struck[0].source.record or "")["fault_share"] == 0.05
+    names = {
+        campaign_probe(AREAS, start=START, seed=7, hazards=hazards)
+        for hazards in (Hazards(), Hazards(dead_zones=1), Hazards(fault_share=0.05))
+    }
+    assert len(names) == 3
+
+
+def test_a_dead_zone_silences_every_operator_and_nothing_beyond_it() -> None:
+    hazards = Hazards(dead_zones=3)
+    area = AREAS[2]
+    networks = networks_of(area, seed=7, hazards=hazards)
+    clear = networks_of(area, seed=7)
+    assert len({network.field.dead_zones for network in networks}) == 1
+    zones = networks[0].field.dead_zones
+    assert zones
+    for with_zones, without in zip(networks, clear, strict=True):
+        zone = zones[0]
+        level = with_zones.field.levels(zone.x_m, zone.y_m)[0]
+        assert level == pytest.approx(without.field.levels(zone.x_m, zone.y_m)[0] - 45)
+        far = (20 * area.radius_m, 0.0)
+        assert with_zones.field.levels(*far) == without.field.levels(*far)
+
+
+def test_a_field_is_log_distance_path_loss() -> None:
+    field = RadioField(120.0, 0.0, (Site(0, 0, 0.5), Site(1e7, 0, 0.5)), ((0.0, 0.0, 0.0),))
+    # 30 dBm less 120 dB at 1 km; 37.6 dB a decade.
+    assert field.levels(1000, 0)[0] == pytest.approx(-90)
+    assert field.levels(100, 0)[0] == pytest.approx(-90 + 37.6)
+    # Noise alone: -125 dBm, and 3 dB that a receiver loses.
+    assert field.levels(1000, 0)[1] == pytest.approx(-90 + 125 - 3, abs=0.01)
+
+
+@pytest.mark.parametrize("loss_db", [125.0, 133.0, 136.0, 150.0])
+@pytest.mark.parametrize("has_nr", [False, True])
+def test_the_truth_of_a_place_is_what_attempts_there_come_to(loss_db: float, has_nr: bool) -> None:
+    sites = (Site(0, 0, 0.4), Site(4000, 0, 0.3))
+    field = RadioField(loss_db, 5.0, sites, ((0.004, 0.002, 1.0),), has_nr)
+    network = Network(invented_operators(1)[0], field)
+    rng, tries = random.Random(3), 4_000
+    passed = 0
+    for _ in range(tries):
+        sample = measure(
+            rng, network, 900.0, 300.0, Position(lon=105.0, lat=21.0), START, "sim-x", 1,
+            Provenance(tool="phusong-simulate"),
+        )  # fmt: skip
+        passed += sample.reading is not None and (sample.reading.down_mbps or 0) >= 5
+    truth = field.pass_chance(900.0, 300.0, 5.0)
+    assert passed / tries == pytest.approx(truth, abs=4 * math.sqrt(0.25 / tries))
+
+
+def test_the_true_share_is_the_mean_over_places_and_falls_in_a_dead_zone() -> None:
+    field = RadioField(115.0, 0.0, (Site(0, 0, 0.2), Site(9000, 0, 0.2)), ((0.0, 0.0, 1.5),))
+    places = [(100.0 * n, 0.0) for n in range(10)]
+    assert field.true_share(places, 5.0) == pytest.approx(1 - failure_chance(40), abs=0.01)
+    dead = replace(field, loss_at_1_km_db=135.0, dead_zones=(DeadZone(500, 0, 250.0),))
+    # Five of ten places, 300 to 700 m, lie in the zone: 30 - 135 + 20 - 45 dBm at 300 m.
+    assert dead.true_share(places, 5.0) == pytest.approx(0.5, abs=0.01)
+
+
+def test_throughput_is_a_share_of_the_shannon_bound_and_5g_adds_to_it() -> None:
+    # At 0 dB: 20 MHz, 1.5 layers, 0.75 of log2(2) bit/s/Hz.
+    assert free_capacity(0.0, -90.0, None)[0] == pytest.approx(22.5)
+    # An NR cell at -108 dBm: 80 MHz, 0.9, the same 0.75 bit/s/Hz more.
+    assert free_capacity(0.0, -90.0, -108.0)[0] == pytest.approx(22.5 + 54)

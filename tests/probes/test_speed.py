@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,8 +12,10 @@ import pytest
 
 from phusong import __version__
 from phusong.data.sample import Outcome, Position, Radio, Sample
+from phusong.probes.connection import SMALL_SEGMENT_BYTES
 from phusong.probes.engines.ceiling import Ceiling
 from phusong.probes.engines.ndt7 import Ndt7
+from phusong.probes.engines.websocket import Opcode, header
 from phusong.probes.interface import (
     Address,
     AttemptError,
@@ -23,6 +26,8 @@ from phusong.probes.interface import (
     failure_of,
 )
 from phusong.probes.speed import PHASES, boot_id, measure_visit
+
+from .conftest import upgrade
 
 NOW = datetime(2026, 7, 1, 3, 0, tzinfo=UTC)
 QUICK = Limits(duration_s=0.5, connect_s=1, handshake_s=0.5, stall_s=0.4, max_bytes=10**12)
@@ -148,6 +153,43 @@ def test_a_private_address_is_not_even_tried(target: Callable[[int], Target]) ->
         Outcome.ADDRESS_REFUSED,
         "connect_address_refused",
     )
+
+
+def silent(connection: socket.socket) -> None:
+    """Agree to a test, and then say nothing."""
+    upgrade(connection)
+    time.sleep(3)
+
+
+def carrying_small(connection: socket.socket) -> None:
+    """Carry a test for whoever sends and takes small packets only, as a black hole does."""
+    small = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) <= SMALL_SEGMENT_BYTES
+    upgrade(connection)
+    while small:
+        connection.sendall(header(Opcode.BINARY, 1 << 14) + bytes(1 << 14))
+        time.sleep(0.01)
+    time.sleep(3)
+
+
+@pytest.mark.parametrize(
+    ("script", "reason", "tried"),
+    [
+        (silent, "download_opened_then_stalled", "opened_then_stalled"),
+        (carrying_small, "download_path_mtu", "through"),
+    ],
+)
+def test_what_opens_and_stalls_is_tried_in_small_packets_to_tell_whose_fault_it_is(
+    far_end: Callable[[Callable[[socket.socket], None]], Target],
+    script: Callable[[socket.socket], None],
+    reason: str,
+    tried: str,
+) -> None:
+    sample = visit(far_end(script), engine=Ndt7())
+    assert (sample.outcome, sample.reason) == (Outcome.STALLED, reason)
+    assert sample.reading is None
+    seen = phases_of(sample)["download"]
+    assert seen["in_small_segments"] == tried
+    assert "mbps" not in seen
 
 
 def test_nobody_listening_is_a_refused_sample() -> None:

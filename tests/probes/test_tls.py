@@ -1,7 +1,9 @@
 """wss, and the certificates that must not pass."""
 
 import socket
+import ssl
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,6 +95,32 @@ def test_a_client_that_speaks_no_tls_leaves_a_wss_server_answering(certificates:
         assert isinstance(ended, Failure)
         far = trusting(server, 4, certificates / "ca.pem")
         assert Ndt7().download(far, reach(far, QUICK), QUICK).mbps > 10
+
+
+def test_a_version_of_tls_that_is_too_old_is_a_tls_failure(
+    certificates: Path, far_end: Callable[[Callable[[socket.socket], None]], Target]
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "good.pem", certificates / "good.key")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+
+    def old(connection: socket.socket) -> None:
+        context.wrap_socket(connection, server_side=True).close()
+
+    plain = far_end(old)
+    far = Target(
+        host=plain.host,
+        port=plain.port,
+        tls=True,
+        allow_private=True,
+        ca_file=certificates / "ca.pem",
+    )
+    ended = attempt(lambda: reach(far, QUICK))
+    assert isinstance(ended, Failure)
+    assert (ended.outcome, ended.reason) == (Outcome.TLS_FAILURE, "tls_failure")
 
 
 def test_a_ca_file_that_is_none_is_said(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def test_both_directions_make_one_sample(target: Callable[[int], Target], family
         assert bloat["congestion_asked"] == CONGESTION
         assert set(bloat["loaded"]["percentiles_ms"]) == {"p50", "p90", "p99"}
         assert rpm["formula"] == FORMULA
+        assert rpm["departs_from_draft"] == {"id_s": 5.0}
         assert rpm["rpm"] == pytest.approx((rpm["foreign_rpm"] + rpm["loaded_rpm"]) / 2, abs=0.1)
 
 
@@ -87,6 +88,8 @@ def test_the_command_keeps_what_it_measured_and_says_that_nobody_answered(
         done = phusong("probe", "responsiveness", "--server", url, "--allow-private")
     assert done.code == 1
     assert "refused" in done.err
+    private = phusong("probe", "responsiveness", "--server", url)
+    assert (private.code, "say --allow-private" in private.err) == (1, True)
     kept = phusong("probe", "responsiveness", "--server", url, "--allow-private", "--json")
     assert kept.code == 1
     assert json.loads(kept.out)["outcome"] == "refused"

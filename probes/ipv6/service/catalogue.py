@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from .... import __version__
 from ....data.errors import ConfigError
-from ....data.sample import Kind, Outcome, Position, Provenance, Sample
+from ....data.sample import Kind, Outcome, Position, Provenance, Radio, Sample
 from ...interface import Failure
 from ..names import HostCache, addresses_of
 from ..pace import Pace
@@ -31,18 +31,26 @@ from ..web import Visit, Visitor
 
 MAX_CATALOGUE_BYTES = 1_000_000
 MAX_SERVICES = 1_000
+# Few: on a village's thin line, services asked together would slow each other.
+WORKERS = 4
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """One service of a catalogue; `verified` says that somebody has checked its address."""
+    """
+    One service of a catalogue.
+
+    `unit` is the code of its administrative unit; `verified` says that somebody has checked its
+    address.
+    """
 
     id: str
     name_en: str
     name_vi: str
     url: str
     level: str = ""
+    unit: str = ""
     verified: bool = False
 
 
@@ -115,42 +123,56 @@ def _service(entry: dict[str, Any]) -> Service:
         name_en=str(entry["name_en"])[:200],
         name_vi=str(entry["name_vi"])[:200],
         url=str(entry["url"]),
-        level=str(entry.get("level", "")),
+        level=str(entry.get("level", ""))[:64],
+        unit=str(entry.get("unit", ""))[:64],
         verified=entry.get("verified", False) is True,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Here:
+    """Who asks, from where, over whose network."""
+
+    probe: str
+    position: Position | None = None
+    radio: Radio | None = None
 
 
 def check_services(
     services: Sequence[Service],
     servers: Sequence[Server],
     settings: Settings,
+    here: Here,
     *,
-    probe: str,
     families: Sequence[int] = (4, 6),
-    position: Position | None = None,
     on_sample: Callable[[Sample], None],
 ) -> None:
-    """Ask each service over each family, one after the other, and hand over a sample for each."""
+    """Ask each service over each family, a few at a time, and hand over a sample for each."""
 
     async def run() -> None:
         async with Resolver(servers, timeout_s=settings.dns_s) as resolver:
             hosts = HostCache(resolver, settings.allow_private)
             pace = Pace(settings.address_gap_s, settings.network_gap_s)
             visitor = Visitor.make(hosts, settings, pace)
-            for service in services:
-                for family in families:
-                    on_sample(await _ask(visitor, service, family, probe, position))
+            waiting = iter([(service, family) for service in services for family in families])
+
+            async def work() -> None:
+                for service, family in waiting:
+                    on_sample(await _ask(visitor, service, family, here))
+
+            async with asyncio.TaskGroup() as group:
+                for _ in range(WORKERS):
+                    group.create_task(work())
 
     asyncio.run(run())
 
 
-async def _ask(
-    visitor: Visitor, service: Service, family: int, probe: str, position: Position | None
-) -> Sample:
+async def _ask(visitor: Visitor, service: Service, family: int, here: Here) -> Sample:
     started_at, started = datetime.now(UTC), time.perf_counter()
     host = urlsplit(service.url).hostname or ""
     record: dict[str, Any] = {"host": host, "service": service.id, "name": service.name_en}
-    record |= {"name_vi": service.name_vi, "level": service.level, "verified": service.verified}
+    record |= {"name_vi": service.name_vi, "level": service.level, "unit": service.unit}
+    record["verified"] = service.verified
     found = await addresses_of(
         visitor.hosts.resolver, host, family, allow_private=visitor.settings.allow_private
     )
@@ -166,7 +188,7 @@ async def _ask(
         record["visit"] = visit.record()
         failure = _why_not(visit)
     return Sample(
-        probe=probe,
+        probe=here.probe,
         kind=Kind.SERVICE,
         started_at=started_at,
         outcome=failure.outcome if failure else Outcome.OK,
@@ -176,7 +198,8 @@ async def _ask(
         engine_version=__version__,
         server=service.url[:200],
         family=family,
-        position=position,
+        position=here.position,
+        radio=here.radio,
         source=Provenance(tool="phusong", record=json.dumps(record, ensure_ascii=False)),
     )
 

@@ -1,5 +1,6 @@
 """Commands that ask public services whether they answer."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,14 @@ from ....console import (
     pass_session,
     print_json,
     print_table,
+    progress,
 )
 from ....data.words import say
 from ..commands import committing, settings_of
 
 if TYPE_CHECKING:
-    from ....data.sample import Sample
+    from ....data.sample import Position, Sample
+    from ....data.store import Store
 
 _SERVICE_HEADERS = (
     "service", "family", "outcome", "DNS ms", "connect ms", "TLS ms", "first byte ms", "status",
@@ -70,37 +73,71 @@ def service_check(
 
     The catalogue is a file, or the name of a packaged one: vietnam.
     """
-    from ...commands import named_position
-    from .catalogue import check_services, load_catalogue
+    from ...visits import named_position
 
+    place = named_position(lon, lat, accuracy_m)
+    with session.store() as store:
+        samples = ask_services(store, catalogue, place, None, looking)
+    show_services(samples, as_json=as_json)
+    if not any(sample.outcome.value == "ok" for sample in samples):
+        raise SystemExit(EXIT_BAD_ANSWER)
+
+
+def ask_services(
+    store: "Store",
+    catalogue: str | None,
+    position: "Position | None",
+    operator: str | None,
+    looking: "Mapping[str, Any]",
+) -> "list[Sample]":
+    """Ask each service of a catalogue, if one is named, and keep what came of it."""
+    from ....data.sample import Radio
+    from .catalogue import Here, check_services, load_catalogue
+
+    if catalogue is None:
+        return []
     listed = load_catalogue(catalogue)
-    servers, settings = settings_of({**looking, "parts": ()})
+    servers, settings = settings_of({"resolvers": (), **looking, "parts": ()})
+    doubtful = sum(not entry.verified for entry in listed.services)
+    if doubtful:
+        note(
+            "{doubtful} of {all} addresses in the catalogue ({as_of}) are not verified",
+            doubtful=doubtful,
+            all=len(listed.services),
+            as_of=listed.as_of,
+        )
     samples: list[Sample] = []
-    with session.store() as store, committing(store, samples.extend) as on_sample:
+    with (
+        committing(store, samples.extend) as on_sample,
+        progress("Asking services", 2 * len(listed.services)) as step,
+    ):
+
+        def keep(sample: "Sample") -> None:
+            on_sample(sample)
+            step(1)
+
         check_services(
             listed.services,
             servers,
             settings,
-            probe=store.own_probe(),
-            position=named_position(lon, lat, accuracy_m),
-            on_sample=on_sample,
+            Here(
+                probe=store.own_probe(),
+                position=position,
+                radio=Radio(operator=operator) if operator else None,
+            ),
+            on_sample=keep,
         )
-    if as_json:
-        import json
+    order = [entry.url[:200] for entry in listed.services]
+    return sorted(samples, key=lambda kept: (order.index(kept.server or ""), kept.family or 0))
 
+
+def show_services(samples: "Sequence[Sample]", *, as_json: bool) -> None:
+    import json
+
+    if as_json:
         print_json(json.loads(sample.body()) for sample in samples)
-    else:
+    elif samples:
         print_table([_service_row(sample) for sample in samples], _SERVICE_HEADERS)
-        doubtful = sum(not entry.verified for entry in listed.services)
-        if doubtful:
-            note(
-                "{doubtful} of {all} addresses in the catalogue ({as_of}) are not verified",
-                doubtful=doubtful,
-                all=len(listed.services),
-                as_of=listed.as_of,
-            )
-    if not any(sample.outcome.value == "ok" for sample in samples):
-        raise SystemExit(EXIT_BAD_ANSWER)
 
 
 def _service_row(sample: "Sample") -> list[object]:

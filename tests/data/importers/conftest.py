@@ -47,6 +47,18 @@ TABLES = {
         f"{GNETTRACK_LOG},PINGAVG,PINGLOSS,TESTDOWNLINK,TESTUPLINK",
         "2026.07.01_08.30.0{i},105.85,21.03,Viettel,45204,21,11,7000,4G,-81,-8,5.0,3,78,0,35925,88",
     ),
+    "gnettrack-events": (
+        f"{GNETTRACK_LOG},EventType,EventDetails,State",
+        "2026.07.01_08.30.0{i},105.85,21.03,Viettel,45204,21,11,7000,4G,-81,-8,5.0,3,HANDOVER_4G4G,,D",
+    ),
+    "ookla-tiles": (
+        "quadkey,tile,avg_d_kbps,avg_u_kbps,avg_lat_ms,tests,devices",
+        '132231113{i},"POLYGON((105 21, 106 21, 106 20, 105 21))",76860,26980,22,12,5',
+    ),
+    "opencellid-cells": (
+        "radio,mcc,net,area,cell,unit,lon,lat,range,samples,created,updated,averageSignal",
+        "LTE,452,4,5124,16717210{i},0,105.85,21.03,1000,7,1782869400,1782869400,-95",
+    ),
     "netcellinfo": ("mcc,mnc,lac,cellid,lat,lon,signal,measured_at,act,tac,pci", CELL),
     "netcellinfo-merged": (
         "mcc,mnc,lac,CellID,Latitude,Longitude,RSRP,Timestamp,NetworkType,tac,pci,source_file",
@@ -264,6 +276,40 @@ def geopackage(tmp_path: Path) -> Path:
                 "INSERT INTO LTE_MESSAGE VALUES (NULL, ?, 1782869400123, 1, 1, ?, 'Viettel', 452,"
                 " 4, 5124, 167172104, 1275, 3, -95.0, -10.0, 2, '20')",
                 (point, serving),
+            )
+    connection.close()
+    return path
+
+
+@pytest.fixture
+def nr_geopackage(tmp_path: Path) -> Path:
+    """
+    Give a GeoPackage of NR records, with the columns of Network Survey's published list.
+
+    A standalone cell, the NR leg beside an LTE anchor, one such leg without a level, a neighbour.
+    """
+    path = tmp_path / "nr.gpkg"
+    point = b"GP\0\x01" + struct.pack("<iBIddd", 4326, 1, 1001, 105.85, 21.03, 12.0)
+    records = (
+        (1, 452, 4, 5124, 5729091585, 412, -88.0, -11.0, 17.0),
+        (1, 452, 4, None, None, 412, -101.0, 12.5, 8.0),
+        (1, 452, 4, None, None, 412, None, None, None),
+        (0, None, None, None, None, 7, -110.0, -15.0, None),
+    )
+    with sqlite3.connect(path) as connection:
+        connection.executescript(
+            "CREATE TABLE gpkg_geometry_columns (table_name TEXT, column_name TEXT);"
+            "INSERT INTO gpkg_geometry_columns VALUES ('NR_MESSAGE', 'geom');"
+            "CREATE TABLE NR_MESSAGE (id INTEGER PRIMARY KEY, geom BLOB, Time INTEGER,"
+            ' RecordNumber INTEGER, GroupNumber INTEGER, "Serving Cell" INTEGER, Provider TEXT,'
+            " MCC INTEGER, MNC INTEGER, TAC INTEGER, NCI INTEGER, NARFCN INTEGER,"
+            " Phys_cell_ID INTEGER, SS_RSRP REAL, SS_RSRQ REAL, SS_SINR REAL);"
+        )
+        for serving, mcc, mnc, tac, nci, pci, rsrp, rsrq, sinr in records:
+            connection.execute(
+                "INSERT INTO NR_MESSAGE VALUES"
+                " (NULL, ?, 1782869400123, 1, 1, ?, 'Viettel', ?, ?, ?, ?, 630000, ?, ?, ?, ?)",
+                (point, serving, mcc, mnc, tac, nci, pci, rsrp, rsrq, sinr),
             )
     connection.close()
     return path

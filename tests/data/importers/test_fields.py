@@ -4,14 +4,13 @@ import pytest
 
 from phusong.data.errors import RecordError
 from phusong.data.importers.fields import (
-    RSCP_DBM,
-    RSRP_DBM,
     read_hexadecimal,
     read_identity,
     read_level,
     read_number,
     read_whole,
 )
+from phusong.data.levels import RSCP_DBM, RSRP_DBM
 
 
 @pytest.mark.parametrize(

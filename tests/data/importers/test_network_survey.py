@@ -94,6 +94,24 @@ def test_a_geopackage_is_read_table_by_table(store: Store, geopackage: Path) -> 
     assert (again.accepted, again.duplicate) == (0, 1)
 
 
+def test_nr_records_of_a_geopackage_say_what_stands_behind_5g(
+    store: Store, nr_geopackage: Path
+) -> None:
+    (report,) = import_file(store, nr_geopackage, Options()).files
+    assert (report.name, report.tool) == ("nr.gpkg/NR_MESSAGE", "network-survey-nr-gpkg")
+    assert (report.accepted, report.rejected) == (3, {"neighbour_cell": 1})
+    alone, leg, unheard = (Sample.from_body(body).radio for _, body in store.bodies())
+    assert alone is not None
+    assert (alone.rat, alone.nr_evidence, alone.rsrp_dbm) == (Rat.NR_SA, NrEvidence.SA, -88.0)
+    assert (alone.cell_id, alone.pci, alone.plmn) == ("5729091585", 412, "45204")
+    assert leg is not None
+    assert (leg.rat, leg.nr_evidence) == (Rat.NR_NSA, NrEvidence.NSA_MEASURED)
+    # NR's quality reaches 20 dB where LTE's ends at 2.5.
+    assert (leg.nr_rsrp_dbm, leg.nr_rsrq_db, leg.rsrp_dbm) == (-101.0, 12.5, None)
+    assert unheard is not None
+    assert (unheard.nr_evidence, unheard.nr_rsrp_dbm) == (NrEvidence.NSA_INDICATED, None)
+
+
 def test_a_geopackage_is_not_written_to(store: Store, geopackage: Path) -> None:
     before = geopackage.read_bytes()
     import_file(store, geopackage, Options())

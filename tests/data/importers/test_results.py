@@ -324,23 +324,6 @@ def test_open_data_of_nettest_is_read_with_place_network_and_utc(
     assert (sample.radio.rat, sample.radio.rsrp_dbm) == (Rat.LTE, -95.0)
 
 
-@pytest.mark.parametrize(
-    ("header", "reason"),
-    [
-        ("quadkey,tile,avg_d_kbps,avg_u_kbps,avg_lat_ms,tests,devices", "aggregates"),
-        ("radio,mcc,net,area,cell,unit,lon,lat,range,samples,created", "aggregates"),
-    ],
-)
-def test_averages_of_many_tests_are_refused_by_name(
-    tmp_path: Path, header: str, reason: str
-) -> None:
-    path = tmp_path / "tiles.csv"
-    path.write_text(f"{header}\n" + ",".join("1" * (header.count(",") + 1)))
-    with pytest.raises(RecordError, match="averages of many tests") as caught:
-        check_files([path], Options())
-    assert caught.value.reason == reason
-
-
 def test_real_results_of_murakami_are_read(store: Store, shared: Callable[[str], Path]) -> None:
     seen = {}
     for file in sorted(shared("format-samples/murakami").glob("*.jsonl")):

@@ -164,13 +164,13 @@ def test_a_member_that_is_no_log_is_set_aside_by_name(store: Store, tmp_path: Pa
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.csv", f"{HEADER}\n{row(1)}\n")
         archive.writestr("README.txt", "read me\n")
-        archive.writestr("e.txt", "Timestamp\tEventType\tEventDetails\n")
+        archive.writestr("e.txt", "Event\tStats\n")
         archive.writestr("empty.csv", "")
     report = import_file(store, path, HANOI)
     assert [file.accepted for file in report.files] == [1]
     assert {skip.name: skip.error.reason for skip in report.skipped} == {
         "logs.zip/README.txt": "unknown_format",
-        "logs.zip/e.txt": "gnettrack_events",
+        "logs.zip/e.txt": "gnettrack_stats",
         "logs.zip/empty.csv": "empty_file",
     }
 

@@ -6,11 +6,13 @@ import socketserver
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dns.flags
 import dns.message
@@ -139,6 +141,18 @@ def started(stack: ExitStack, server: socketserver.BaseServer) -> None:
     stack.callback(stop)
 
 
+def _udp_and_tcp(ip: str) -> tuple[socketserver.BaseServer, socketserver.BaseServer]:
+    """Open one port for both; somebody else may hold it over one of them."""
+    six = ":" in ip
+    for _ in range(50):
+        udp = (_Udp6 if six else _UdpServer)((ip, 0), _Udp)
+        try:
+            return udp, (_Tcp6 if six else _TcpServer)((ip, udp.server_address[1]), _Tcp)
+        except OSError:
+            udp.server_close()
+    raise AssertionError("no port is free over UDP and TCP")
+
+
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
     with ExitStack() as opened:
@@ -150,28 +164,35 @@ def serve_dns(stack: ExitStack) -> Callable[..., Server]:
     """Serve a zone over UDP and TCP on loopback; give where."""
 
     def serve(zone: Zone, ip: str = "127.0.0.1", *, tcp: bool = True) -> Server:
-        six = ":" in ip
-        udp = (_Udp6 if six else _UdpServer)((ip, 0), _Udp)
-        port = udp.server_address[1]
-        udp.zone = zone  # type: ignore[attr-defined]
-        started(stack, udp)
-        if tcp:
-            over_tcp = (_Tcp6 if six else _TcpServer)((ip, port), _Tcp)
-            over_tcp.zone = zone  # type: ignore[attr-defined]
-            started(stack, over_tcp)
-        return Server(ip, port)
+        servers = _udp_and_tcp(ip)
+        for server in servers if tcp else servers[:1]:
+            server.zone = zone  # type: ignore[attr-defined]
+            started(stack, server)
+        if not tcp:
+            servers[1].server_close()
+        return Server(ip, int(servers[0].server_address[1]))
 
     return serve
 
 
 @dataclass
 class Site:
-    """What a web server says: path to (status, headers, body)."""
+    """What a web server says: path to (status, headers, body), or to several, one after another."""
 
-    pages: dict[str, tuple[int, dict[str, str], bytes]] = field(
-        default_factory=lambda: {"/": (200, {}, b"<h1>hello</h1>" * 50)}
-    )
-    asked: list[tuple[str, str, str]] = field(default_factory=list)
+    pages: dict[str, Any] = field(default_factory=lambda: {"/": (200, {}, b"<h1>hello</h1>" * 50)})
+    seen: list[tuple[str, str, str, float]] = field(default_factory=list)
+
+    @property
+    def asked(self) -> list[tuple[str, str, str]]:
+        """Give host, path and User-Agent of each request."""
+        return [request[:3] for request in self.seen]
+
+    def answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
+        """Give what is said of a path now; the last of several is said again."""
+        said = self.pages.get(path, (404, {}, b"none"))
+        if isinstance(said, list):
+            return said.pop(0) if len(said) > 1 else said[0]
+        return said
 
 
 def handler_of(site: Site) -> type[http.server.BaseHTTPRequestHandler]:
@@ -180,8 +201,9 @@ def handler_of(site: Site) -> type[http.server.BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             agent = self.headers.get("User-Agent", "")
-            site.asked.append((self.headers.get("Host", ""), self.path, agent))
-            status, headers, body = site.pages.get(self.path, (404, {}, b"none"))
+            host = self.headers.get("Host", "")
+            site.seen.append((host, self.path, agent, time.monotonic()))
+            status, headers, body = site.answer(self.path)
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)

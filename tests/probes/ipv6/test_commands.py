@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,13 @@ from phusong.data.ipv6 import kept_checks, list_audits
 from phusong.data.store import Store
 from phusong.data.words import catalogue
 from phusong.maps.adoption_page import adoption_texts
-from phusong.probes.ipv6.findings import EXPLAINED, MARK_WORDS, QUESTIONS
+from phusong.probes.ipv6.findings import (
+    EXPLAINED,
+    MARK_WORDS,
+    QUESTIONS,
+    STANDING_WORDS,
+    UNKNOWN_WORDS,
+)
 from phusong.probes.ipv6.resolver import Server
 
 from .conftest import Zone, dual
@@ -30,6 +37,7 @@ def test_every_reason_has_its_vietnamese() -> None:
     words = catalogue("vi")
     texts = {text for pair in EXPLAINED.values() for text in pair if text}
     texts |= {*QUESTIONS.values(), *MARK_WORDS.values(), *adoption_texts()}
+    texts |= {*UNKNOWN_WORDS.values(), *STANDING_WORDS.values()}
     assert sorted(texts - words.keys()) == []
 
 
@@ -170,7 +178,7 @@ def test_the_page_shows_hostile_names_as_text(
     assert "<img" not in text
     assert "{{7*7}}" in text
     assert "default-src 'none'" in text
-    assert text.count("</script>") == 2
+    assert text.count("</script>") == 3
     assert "http://" not in text.replace("http://www.w3.org", "")
 
 
@@ -209,9 +217,96 @@ def test_services_are_asked_over_both_families_and_kept(
     assert "chưa được xác minh" in shown.err
 
 
-def test_the_packaged_catalogue_can_be_read_and_claims_nothing() -> None:
+def test_the_packaged_catalogue_has_ministries_and_every_province_and_claims_nothing() -> None:
     from phusong.probes.ipv6.service.catalogue import load_catalogue
 
     listed = load_catalogue("vietnam")
-    assert len(listed.services) >= 10
+    levels = Counter(entry.level for entry in listed.services)
+    assert levels["national"] >= 20
+    assert levels["ministry"] == 17
+    assert levels["province"] == len({e.unit for e in listed.services if e.unit}) == 34
     assert not any(entry.verified for entry in listed.services)
+
+
+def test_a_visit_asks_the_services_too_and_keeps_them_with_its_position(
+    phusong: Callable[..., object],
+    serve_dns: Callable[..., Server],
+    serve_web: Callable[..., object],
+    monkeypatch: pytest.MonkeyPatch,
+    lab_certificates: Path,
+    tmp_path: Path,
+) -> None:
+    web = serve_web()
+    server = serve_dns(dual())
+    monkeypatch.setattr("phusong.probes.ipv6.resolver.system_servers", lambda: [server])
+    listed = tmp_path / "services.toml"
+    listed.write_text(
+        'title_en = "Lab"\ntitle_vi = "Lab"\nas_of = 2026-08-01\n'
+        '[[service]]\nid = "one"\nname_en = "One"\nname_vi = "Một"\n'
+        f'url = "https://www.gov.lab:{web.ports.https}/"\n'
+    )
+    words = ("probe", "run", "--server", "ws://127.0.0.1:1", "--allow-private", "--json")
+    place = ("--lon", "105.8", "--lat", "21.0", "--operator", "Viettel")
+    ca = ("--ca", lab_certificates / "ca.pem")
+    done = phusong(*words, *place, *ca, "--services", listed)
+    # Nothing measures at port 1: the visit failed, the services were asked all the same.
+    assert done.code == 1
+    samples = [json.loads(line) for line in done.out.splitlines()]
+    found = [(s["kind"], s["outcome"], s["family"]) for s in samples if s["kind"] == "service"]
+    assert found == [("service", "ok", 4), ("service", "ok", 6)]
+    assert {sample["position"]["lon"] for sample in samples} == {105.8}
+    assert samples[-1]["radio"]["operator"] == "Viettel"
+    missing = phusong(*words, "--services", "no-such-catalogue")
+    assert missing.code == 3
+    assert "no catalogue of services no-such-catalogue" in missing.err
+
+
+def test_the_report_is_of_the_latest_audit_unless_another_is_named(
+    phusong: Callable[..., object], tmp_path: Path
+) -> None:
+    listed = tmp_path / "theirs.csv"
+    for year, cells in (("2025", "no no yes"), ("2026", "yes no no")):
+        rows = [f"h{n}.vn,A,{cell}" for n, cell in enumerate(cells.split())]
+        listed.write_text("\n".join(["host,agency,aaaa", *rows, f"only{year}.vn,A,yes", ""]))
+        words = ("ipv6", "import", listed, "--as-of", f"{year}-08-01", "--json")
+        name = json.loads(phusong(*words).out)["audit"]
+        if year == "2025":
+            first = name
+
+    def hosts(*words: str) -> list[int]:
+        out = phusong("ipv6", "report", "--by", "all", "--csv", *words).out
+        row = next(csv.DictReader(io.StringIO(out)))
+        return [int(row["hosts"]), int(row["with_aaaa"])]
+
+    assert hosts() == [4, 2]
+    assert hosts("--audit", first) == [4, 2]
+    assert hosts("--all") == [5, 3]
+    shown = phusong("ipv6", "report")
+    assert f"worse since {first}: 1" in shown.out
+    assert f"better since {first}: 1" in shown.out
+    rows = [json.loads(line) for line in phusong("ipv6", "report", "--json").out.splitlines()]
+    latest = next(row for row in rows if row.get("audit") == name)
+    assert [step["host"] for step in latest["worse"]] == ["h2.vn"]
+    assert latest["since"] == first
+    unknown = phusong("ipv6", "report", "--audit", "nobody's")
+    assert unknown.code == 3
+    assert first in unknown.err
+
+
+def test_a_report_by_province_counts_by_the_units_code(
+    phusong: Callable[..., object], tmp_path: Path
+) -> None:
+    pytest.importorskip("vietnamadminunits", reason="needs the package with Vietnam's units")
+    listed = tmp_path / "units.csv"
+    listed.write_text("host,unit code,aaaa\na.vn,00004,yes\nb.vn,01,no\nc.vn,79,yes\nd.vn,,no\n")
+    phusong("ipv6", "import", listed, "--as-of", "2026-08-01")
+    out = phusong("ipv6", "report", "--by", "province", "--csv").out
+    rows = {r["group"]: (r["hosts"], r["with_aaaa"]) for r in csv.DictReader(io.StringIO(out))}
+    assert rows == {
+        "Thành phố Hà Nội": ("2", "1"),
+        "Thành phố Hồ Chí Minh": ("1", "1"),
+        "": ("1", "0"),
+    }
+    page = tmp_path / "report.html"
+    assert phusong("ipv6", "report", "--html", page).code == 0
+    assert '"codes":["01",' in page.read_text("utf-8")

@@ -1,8 +1,6 @@
 """Against nsd, unbound and real routers in network namespaces, where Debian's packages are."""
 
 import json
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,12 +13,13 @@ import pytest
 
 from phusong.data.sample import Sample
 from phusong.probes.ipv6.audit import run_audit
-from phusong.probes.ipv6.path import look_at_path, may_use_raw_sockets, search_mtu
+from phusong.probes.ipv6.path import look_at_path, search_mtu
 from phusong.probes.ipv6.resolver import Server
 from phusong.probes.ipv6.settings import Ports, Settings
 from phusong.probes.ipv6.targets import ListedHost
 
 from .conftest import has_ipv6_loopback
+from .namespaces import Routed, program, routed_namespaces, shell
 
 ZONE = """$ORIGIN {name}.
 $TTL 300
@@ -36,13 +35,6 @@ l0 IN CNAME l1
 l1 IN CNAME l0
 """
 CHAIN = "".join(f"c{n} IN CNAME c{n + 1}\n" for n in range(60)) + "c60 IN AAAA ::1\n"
-
-
-def program(name: str) -> str:
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    if not found:
-        pytest.skip(f"needs the program {name}, which is not installed")
-    return found
 
 
 def free_port() -> int:
@@ -177,81 +169,51 @@ def test_the_largest_packet_is_found_and_a_black_hole_named() -> None:
     assert search_mtu(lambda size: size <= 1400) == (1400, True, False)
     assert search_mtu(lambda size: True if size <= 1400 else 1400) == (1400, False, True)
     assert search_mtu(lambda size: size <= 1280) == (1280, True, False)
-    assert search_mtu(lambda size: False) == (None, False, False)
+    assert search_mtu(lambda size: False) == (None, None, False)
+    assert search_mtu(lambda size: True, 1492) == (1492, False, False)
 
 
 def test_without_raw_sockets_what_is_unknown_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("phusong.probes.ipv6.path.may_use_raw_sockets", lambda: False)
-    seen = look_at_path("::1", allow_private=True, timeout_s=0.5)
+    seen = look_at_path("::1", port=1, allow_private=True, timeout_s=0.5)
     assert seen.raw is False
-    assert seen.hops is None
-    assert seen.mtu is None
-    assert seen.unknown["hops"] == "needs_raw_sockets"
-    assert seen.echo_ms or seen.echo_lost or "echo" in seen.unknown
+    assert seen.hops[0][1] == "::1"
+    assert seen.echo_ms or seen.unknown["echo"] == "ping_not_allowed"
+    assert seen.mtu or seen.unknown["mtu"] == "nothing_answers"
 
 
-def shell(*words: str) -> None:
-    subprocess.run(words, check=True, capture_output=True, timeout=30)
+def test_scapy_is_loaded_only_when_a_path_is_asked_for() -> None:
+    asked = "import sys, phusong.probes.ipv6.audit, phusong.probes.ipv6.path"
+    loaded = "print(any(name.startswith('scapy') for name in sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{asked}; {loaded}"], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == "False", done.stderr
 
 
 @pytest.fixture
-def routed(request: pytest.FixtureRequest) -> Iterator[Callable[..., None]]:
-    """Make three namespaces in a row: us, a router, the far end at fd02::1."""
-    if not may_use_raw_sockets() or os.geteuid() != 0:
-        pytest.skip("needs root, to make network namespaces")
-    ip = program("ip")
-    here, router, there = (f"phu{os.getpid()}{end}" for end in "abc")
-    with ExitStack() as stack:
-        for name in (here, router, there):
-            try:
-                shell(ip, "netns", "add", name)
-            except subprocess.CalledProcessError:
-                pytest.skip("this machine lets us make no network namespace")
-            stack.callback(shell, ip, "netns", "del", name)
-            shell(ip, "-n", name, "link", "set", "lo", "up")
-        for end, side in ((here, "e1"), (there, "e2")):
-            shell(ip, "-n", end, "link", "add", "e0", "type", "veth", "peer", "name", side,
-                  "netns", router)  # fmt: skip
-        for name, link, address in (
-            (here, "e0", "fd01::1/64"),
-            (router, "e1", "fd01::2/64"),
-            (router, "e2", "fd02::2/64"),
-            (there, "e0", "fd02::1/64"),
-        ):
-            shell(ip, "-n", name, "addr", "add", address, "dev", link, "nodad")
-            shell(ip, "-n", name, "link", "set", link, "up")
-        shell(ip, "netns", "exec", router, "sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
-        shell(ip, "-n", here, "route", "add", "fd02::/64", "via", "fd01::2")
-        shell(ip, "-n", there, "route", "add", "fd01::/64", "via", "fd02::2")
-
-        def inside(*words: str, where: str = router) -> subprocess.CompletedProcess[str]:
-            return subprocess.run(
-                [ip, "netns", "exec", where, *words], capture_output=True, text=True, timeout=60
-            )
-
-        inside.here = here  # type: ignore[attr-defined]
-        yield inside
+def routed() -> Iterator[Routed]:
+    with routed_namespaces() as made:
+        yield made
 
 
-def test_a_path_that_drops_packets_over_1280_bytes_is_a_black_hole(
-    routed: Callable[..., subprocess.CompletedProcess[str]],
-) -> None:
-    nft = program("nft")
-
+def test_a_path_that_drops_packets_over_1280_bytes_is_a_black_hole(routed: Routed) -> None:
     def look() -> dict[str, object]:
         words = [sys.executable, "-m", "phusong", "ipv6", "path", "fd02::1", "--allow-private"]
-        done = routed(*words, "--timeout", "0.4", "--json", where=routed.here)  # type: ignore[attr-defined]
+        done = routed.run("here", *words, "--timeout", "0.5", "--json")
         assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        found = json.loads(done.stdout)
+        assert found["raw"] is True
+        return found
 
     free = look()
     assert (free["mtu"], free["black_hole"]) == (1500, False)
     assert [hop[1] for hop in free["hops"]] == ["fd01::2", "fd02::1"]
-    rule = (
-        "table ip6 f { chain c { type filter hook forward priority 0; meta length > 1280 drop; }; }"
-    )
-    made = routed(nft, rule)
-    if made.returncode:
-        pytest.skip(f"this kernel has no nftables: {made.stderr[:80]}")
+    routed.drop("meta length > 1280")
     seen = look()
     assert (seen["mtu"], seen["black_hole"], seen["too_big_heard"]) == (1280, True, False)
+    routed.pass_all()
+    for end, link in (("router", "e2"), ("there", "e0")):
+        shell(program("ip"), "-n", routed.names[end], "link", "set", link, "mtu", "1280")
+    small = look()
+    assert (small["mtu"], small["black_hole"], small["too_big_heard"]) == (1280, False, True)

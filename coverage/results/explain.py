@@ -1,14 +1,19 @@
 """Why an area has its verdict, operator by operator, and what would settle it."""
 
 from collections.abc import Callable, Iterator, Sequence
+from textwrap import wrap
 
-from ..data.words import say
-from .summary import ANY_OPERATOR, AreaSummary, Result, Verdict
-from .trials import REASON_TEXTS
-from .verdict import REACH
+from ...data.sample import NrEvidence
+from ...data.words import say
+from ..summary import ANY_OPERATOR, AreaSummary, Result, Verdict
+from ..trials import REASON_TEXTS
+from ..verdict import REACH
+from ..wording import printable
+from .tables import further, interval, median_interval, share
 
 Write = Callable[[float | None, int], str | None]
 Row = tuple[str | None, ...]
+_LABEL_WIDTH = 30
 
 
 def reason(area: AreaSummary, result: Result, write: Write) -> str:
@@ -49,11 +54,21 @@ def reason(area: AreaSummary, result: Result, write: Write) -> str:
 
 def reasons(areas: Sequence[AreaSummary], result: Result, write: Write) -> Iterator[str]:
     """Say for each operator why, and what would settle it."""
+    operators = sum(area.operator != ANY_OPERATOR and area.trials > 0 for area in areas)
     for area in areas:
         if area.operator == ANY_OPERATOR and area.best_operator is not None:
-            yield say("Any operator: the best of them is {name}.", name=area.best_operator)
+            yield say(
+                "Any operator: the best of them is {name}.", name=printable(area.best_operator)
+            )
+            if area.verdict is Verdict.COVERED and operators > 1:
+                yield say(
+                    "The best of {operators} operators has {operators} chances to err: where none"
+                    " truly covers the area, up to {wrong} % of campaigns would say covered.",
+                    operators=write(operators, 0),
+                    wrong=write(100 * operators * (1 - result.confidence) / 2, 1),
+                )
             continue
-        who = "" if area.operator == ANY_OPERATOR else f"{area.operator}: "
+        who = "" if area.operator == ANY_OPERATOR else f"{printable(area.operator)}: "
         yield who + reason(area, result, write)
         if area.verdict not in (Verdict.UNPROVEN, Verdict.NO_DATA):
             continue
@@ -73,12 +88,14 @@ def facts(areas: Sequence[AreaSummary], write: Write) -> list[Row]:
     """Give what is known as rows: a name, then a cell for each operator."""
     rows = [
         _row(say("verdict"), areas, lambda area: say(area.verdict.value)),
-        _row(say("share %"), areas, lambda area: _percent(area.share, write)),
-        _row(say("interval %"), areas, lambda area: _interval(area, write)),
+        _row(say("share %"), areas, lambda area: share(area, write)),
+        _row(say("interval %"), areas, lambda area: interval(area, write)),
         _row(say("places"), areas, lambda area: write(area.places, 0)),
         _row(say("sectors with places"), areas, lambda area: _part(area, write)),
         _row(say("occasions"), areas, lambda area: write(area.occasions, 0)),
+        _row(say("further places"), areas, lambda area: further(area, write)),
         _row(say("samples"), areas, lambda area: write(area.samples, 0)),
+        _row(say("of them simulated"), areas, lambda area: write(area.simulated, 0)),
         _row(say("trials"), areas, lambda area: write(area.trials, 0)),
         _row(say("successes"), areas, lambda area: write(area.successes, 0)),
         _row(say("area uncertain"), areas, lambda area: write(area.uncertain, 0)),
@@ -86,38 +103,38 @@ def facts(areas: Sequence[AreaSummary], write: Write) -> list[Row]:
     for name, text in REASON_TEXTS.items():
         counts = [area.excluded.get(name, 0) for area in areas]
         if any(counts):
-            label = say("not trials: {reason}", reason=say(text))
+            label = _folded(say("not trials: {reason}", reason=say(text)))
             rows.append((label, *(write(count, 0) for count in counts)))
-    for metric, label in (
+    for evidence in NrEvidence:
+        counts = [area.nr_evidence.get(evidence.value, 0) for area in areas]
+        if any(counts):
+            label = say("5G evidence: {class_}", class_=say(evidence.value))
+            rows.append((_folded(label), *(write(count, 0) for count in counts)))
+    for metric, unit in (
         ("down_mbps", say("down Mbit/s")),
         ("up_mbps", say("up Mbit/s")),
         ("rtt_idle_ms", say("RTT ms")),
     ):
-        rows += _speeds(metric, label, areas, write)
+        rows += _speeds(metric, unit, areas, write)
     return rows
 
 
-def _speeds(metric: str, label: str, areas: Sequence[AreaSummary], write: Write) -> list[Row]:
+def _speeds(metric: str, unit: str, areas: Sequence[AreaSummary], write: Write) -> list[Row]:
     if all(getattr(area, f"{metric}_median") is None for area in areas):
         return []
 
-    def median(area: AreaSummary) -> str | None:
-        low, high = (getattr(area, f"{metric}_median_{end}") for end in ("low", "high"))
-        shown = write(getattr(area, f"{metric}_median"), 1)
-        return shown if low is None else f"{shown} ({write(low, 1)} – {write(high, 1)})"
+    def value(name: str) -> Callable[[AreaSummary], str | None]:
+        return lambda area: write(getattr(area, f"{metric}_{name}"), 1)
 
     return [
-        _row(say("{metric}, median (interval)", metric=label), areas, median),
+        _row(say("{metric}, median", metric=unit), areas, value("median")),
         _row(
-            say("{metric}, mean of all tests", metric=label),
+            say("its interval"),
             areas,
-            lambda area: write(getattr(area, f"{metric}_mean"), 1),
+            lambda area: median_interval(area, metric, write),
         ),
-        _row(
-            say("{metric}, mean of places", metric=label),
-            areas,
-            lambda area: write(getattr(area, f"{metric}_place_mean"), 1),
-        ),
+        _row(say("{metric}, mean of all tests", metric=unit), areas, value("mean")),
+        _row(say("{metric}, mean of places", metric=unit), areas, value("place_mean")),
     ]
 
 
@@ -127,14 +144,8 @@ def _row(
     return (label, *(cell(area) for area in areas))
 
 
-def _percent(share: float | None, write: Write) -> str | None:
-    return None if share is None else write(100 * share, 1)
-
-
-def _interval(area: AreaSummary, write: Write) -> str | None:
-    if area.share_low is None or area.share_high is None:
-        return None
-    return f"{_percent(area.share_low, write)} – {_percent(area.share_high, write)}"
+def _folded(label: str) -> str:
+    return "\n".join(wrap(label, _LABEL_WIDTH))
 
 
 def _part(area: AreaSummary, write: Write) -> str | None:

@@ -1,0 +1,103 @@
+"use strict";
+// The map as a picture: what is seen, under its title, with the legend, the caution that samples
+// are simulated, and the date; so that it still says what it is when it is passed on alone.
+const PICTURE_FONT = 'system-ui, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif';
+const PICTURE_EDGE = 16;
+
+/** Give the map, with what belongs to it, as a canvas. */
+function picture(container) {
+  const frame = container.getBoundingClientRect();
+  const ratio = Math.max(1, window.devicePixelRatio || 1);
+  const made = element("canvas");
+  const pen = made.getContext("2d");
+  const lines = pictureLines(pen, frame.width - 2 * PICTURE_EDGE);
+  const { rows, columns, wide } = pictureLegend(pen, frame.width - 2 * PICTURE_EDGE);
+  const head = lines.reduce((sum, line) => sum + line.high, PICTURE_EDGE);
+  const foot = Math.ceil(rows.length / columns) * 24 + 2 * PICTURE_EDGE;
+  made.width = Math.round(frame.width * ratio);
+  made.height = Math.round((head + frame.height + foot) * ratio);
+  pen.scale(ratio, ratio);
+  pen.fillStyle = "#ffffff";
+  pen.fillRect(0, 0, frame.width, head + frame.height + foot);
+  let y = PICTURE_EDGE / 2;
+  for (const { text, font, high, color, back } of lines) {
+    if (back) {
+      pen.fillStyle = back;
+      pen.fillRect(0, y, frame.width, high);
+    }
+    pen.fillStyle = color;
+    pen.font = font;
+    pen.fillText(text, PICTURE_EDGE, y + high * 0.72);
+    y += high;
+  }
+  pen.save();
+  pen.beginPath();
+  pen.rect(0, head, frame.width, frame.height);
+  pen.clip();
+  pen.fillStyle = data.scales.sea;
+  pen.fillRect(0, head, frame.width, frame.height);
+  for (const canvas of container.querySelectorAll("canvas")) {
+    const box = canvas.getBoundingClientRect();
+    if (!box.width || !canvas.width) continue;
+    pen.drawImage(canvas, box.left - frame.left, head + box.top - frame.top, box.width, box.height);
+  }
+  pen.restore();
+  rows.forEach(({ color, hatch, text }, index) => {
+    const x = PICTURE_EDGE + (index % columns) * wide;
+    const top = head + frame.height + PICTURE_EDGE + Math.floor(index / columns) * 24;
+    pen.drawImage(swatch(color, hatch), x, top, ...SWATCH_PX);
+    pen.fillStyle = "#1b1f23";
+    pen.font = `14px ${PICTURE_FONT}`;
+    pen.fillText(text, x + 36, top + 14);
+  });
+  return made;
+}
+
+function pictureLines(pen, width) {
+  const plain = { color: "#1b1f23", back: null };
+  const lines = [];
+  const add = (text, font, high, look = plain) => {
+    if (!text) return;
+    pen.font = font;
+    for (const part of wrapped(pen, text, width)) lines.push({ text: part, font, high, ...look });
+  };
+  add(at("title").textContent, `700 20px ${PICTURE_FONT}`, 27);
+  add(at("subtitle").textContent, `14px ${PICTURE_FONT}`, 20);
+  add([operatorName(state.layer.operator), state.shown.title()].join(" · "), `14px ${PICTURE_FONT}`, 20);
+  for (const id of ["approximate", "indication", "unverified"]) {
+    if (!at(id).hidden) add(at(id).textContent, `700 14px ${PICTURE_FONT}`, 20);
+  }
+  if (!at("simulated-band").hidden) {
+    add(at("simulated-band").textContent, `700 15px ${PICTURE_FONT}`, 26, { color: "#ffffff", back: "#b5179e" });
+  }
+  return lines;
+}
+
+function pictureLegend(pen, width) {
+  const rows = legendRows().map(([color, hatch, label, count]) => ({ color, hatch, text: `${label}: ${number(count)}` }));
+  pen.font = `14px ${PICTURE_FONT}`;
+  const wide = Math.max(...rows.map(({ text }) => pen.measureText(text).width)) + 60;
+  return { rows, wide, columns: Math.max(1, Math.floor(width / wide)) };
+}
+
+/** Cut a text into lines that fit; a word that does not is cut off with an ellipsis. */
+function wrapped(pen, text, width) {
+  const lines = [""];
+  for (const word of text.split(/\s+/)) {
+    const longer = `${lines[lines.length - 1]} ${word}`.trim();
+    if (pen.measureText(longer).width <= width) lines[lines.length - 1] = longer;
+    else lines.push(pen.measureText(word).width <= width ? word : `${[...word].slice(0, 40).join("")}…`);
+  }
+  return lines.filter(Boolean).slice(0, 4);
+}
+
+/** Save the map as a PNG file. */
+function savePicture() {
+  picture(map.getContainer()).toBlob((blob) => {
+    const link = element("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = "phusong.png";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  }, "image/png");
+}

@@ -1,0 +1,276 @@
+"use strict";
+// The areas on the map: canvas tiles, painted a few at a time so that the page always answers.
+const SLICE_MS = 12;
+const LEAST_PX = 2; // where areas are typically narrower, what they lie in is drawn instead
+const DOT_PX = 1.5; // nothing is drawn smaller: every area stays visible
+const PATH_AREAS = 20; // longer paths take far longer to fill
+
+const scaleOf = (zoom) => (TILE_PX * 2 ** zoom) / WORLD;
+
+const AreaTiles = L.GridLayer.extend({
+  initialize(owner) {
+    L.GridLayer.prototype.initialize.call(this, { tileSize: 512, updateWhenZooming: false, keepBuffer: 1 });
+    this.owner = owner;
+  },
+
+  createTile(coords, done) {
+    const tile = element("canvas");
+    const ratio = Math.min(2, Math.max(1, Math.ceil(window.devicePixelRatio || 1)));
+    const size = this.getTileSize();
+    tile.width = size.x * ratio;
+    tile.height = size.y * ratio;
+    this.owner.later({ tile, coords, ratio, done });
+    return tile;
+  },
+});
+
+/** What is drawn on one map: the classes of one layer, over the shapes of its result. */
+class AreaLayer {
+  constructor(map) {
+    this.map = map;
+    this.jobs = [];
+    this.running = false;
+    this.tiles = new AreaTiles(this).addTo(map);
+    this.renderer = L.canvas({ padding: 0.3 });
+    this.outline = null;
+    map.on("zoomend", () => this.rescale());
+  }
+
+  /** Draw the shapes of a result in the classes of what is shown. */
+  draw(shapes, classified) {
+    this.shapes = shapes;
+    this.classified = classified;
+    this.fills = classified.classes.flatMap(({ color, hatch }) => [
+      fillOf(color, hatch),
+      fillOf(color, hatchOver(color)),
+    ]);
+    this.grouped = null;
+    this.repaint();
+  }
+
+  /** Paint again what is on the map, whose tiles stay where they are. */
+  repaint() {
+    this.scaled = this.tileScale();
+    for (const { el: tile, coords } of Object.values(this.tiles._tiles)) {
+      if (!this.jobs.some((job) => job.tile === tile)) this.later({ tile, coords, ratio: tile.width / this.tiles.getTileSize().x });
+    }
+    this.settle();
+  }
+
+  /** Give how much the browser stretches tiles, which are painted for whole zooms. */
+  tileScale() {
+    const zoom = this.map.getZoom();
+    return this.map.getZoomScale(zoom, this.tiles._tileZoom ?? Math.round(zoom));
+  }
+
+  /** Keep hatching as dense as in the legend, however tiles are stretched. */
+  rescale() {
+    if (this.shapes && this.scaled !== this.tileScale()) this.repaint();
+    else this.settle();
+  }
+
+  later(job) {
+    this.jobs.push(job);
+    document.documentElement.dataset.busy = "tiles";
+    if (this.running) return;
+    this.running = true;
+    nextTurn(() => this.work());
+  }
+
+  /** Paint waiting tiles until a slice of time is used up, then let the page answer. */
+  work() {
+    const end = performance.now() + SLICE_MS;
+    while (this.shapes && this.jobs.length && performance.now() < end) {
+      const { tile, coords, ratio, done } = this.jobs.shift();
+      if (tile.width) this.paint(tile, coords, ratio);
+      done?.(null, tile);
+    }
+    this.running = this.jobs.length > 0 && Boolean(this.shapes);
+    if (this.running) nextTurn(() => this.work());
+    else this.settle();
+  }
+
+  /** Say what is drawn, when nothing waits any more. */
+  settle() {
+    if (!this.shapes || this.running) return;
+    const { dataset } = document.documentElement;
+    const { made, groups } = this.plan(this.tiles._tileZoom ?? this.map.getZoom());
+    let drawn = 0;
+    for (let each = 0; each < made.count; each++) {
+      const rings = made.rings[each + 1] - made.rings[each];
+      if (rings > 0) drawn += groups ? made.members[each].length : 1;
+    }
+    dataset.areasDrawn = String(drawn);
+    dataset.drawnAs = groups ? "groups" : "areas";
+    delete dataset.busy;
+    this.onSettled?.(groups);
+  }
+
+  /** Choose what to draw at a zoom: areas, or what they lie in where they are too small. */
+  plan(zoom) {
+    const { shapes } = this;
+    const groups = shapes.units.width * scaleOf(zoom) < LEAST_PX && shapes.hasGroups;
+    if (!groups) return { made: shapes.units, styles: this.classified.styles, groups };
+    this.grouped ??= groupStyles(shapes.groups().members, this.classified);
+    return { made: shapes.groups(), styles: this.grouped, groups };
+  }
+
+  paint(tile, coords, ratio) {
+    const pen = tile.getContext("2d", { willReadFrequently: true });
+    const scale = scaleOf(coords.z) * ratio;
+    const [left, top] = [coords.x * tile.width, coords.y * tile.height];
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.clearRect(0, 0, tile.width, tile.height);
+    const { made, styles, groups } = this.plan(coords.z);
+    const thin = this.shapes.thin(coords.z);
+    const margin = 3 / scale;
+    const [west, north] = [left / scale - margin, top / scale - margin];
+    const [east, south] = [(left + tile.width) / scale + margin, (top + tile.height) / scale + margin];
+    const byStyle = this.fills.map(() => []);
+    const dots = [];
+    for (let each = 0, at = 0; each < made.count; each++, at += 4) {
+      const { box } = made;
+      if (box[at] > east || box[at + 2] < west || box[at + 1] > south || box[at + 3] < north) continue;
+      const small = Math.max(box[at + 2] - box[at], box[at + 3] - box[at + 1]) * scale < DOT_PX;
+      if (small) dots.push(each);
+      else byStyle[styles[each]].push(each);
+    }
+    const draw = { pen, made, thin, scale, left, top };
+    // Hatching goes on from tile to tile, so it begins where the map does and not where a tile does.
+    const stretch = ratio / this.tileScale();
+    const period = HATCH_PX * stretch;
+    const hatching = new DOMMatrix().translate(-(left % period), -(top % period)).scale(stretch / HATCH_FINER);
+    for (const fill of this.fills) if (fill instanceof CanvasPattern) fill.setTransform(hatching);
+    byStyle.forEach((those, style) => this.fill(draw, those, this.fills[style]));
+    this.close(pen, tile, ratio);
+    this.borders(draw, byStyle, groups);
+    for (const each of dots) {
+      const { box } = made;
+      const x = ((box[4 * each] + box[4 * each + 2]) / 2) * scale - left;
+      const y = ((box[4 * each + 1] + box[4 * each + 3]) / 2) * scale - top;
+      pen.fillStyle = this.fills[styles[each]];
+      pen.fillRect(x - DOT_PX / 2, y - DOT_PX / 2, DOT_PX, DOT_PX);
+    }
+  }
+
+  /** Fill areas of one style, many in one path: rings turn one way, holes the other. */
+  fill(draw, those, style) {
+    const { pen } = draw;
+    for (let from = 0; from < those.length; from += PATH_AREAS) {
+      pen.beginPath();
+      for (const each of those.slice(from, from + PATH_AREAS)) this.trace(draw, each);
+      pen.fillStyle = style;
+      pen.fill("nonzero");
+    }
+  }
+
+  /**
+   * Let colours run a pixel wide under what is transparent: neighbours' edges are both half
+   * transparent, and where borders do not match, slivers lie between them.
+   */
+  close(pen, tile, ratio) {
+    pen.globalCompositeOperation = "destination-over";
+    for (const [x, y] of [[ratio, 0], [-ratio, 0], [0, ratio], [0, -ratio]]) pen.drawImage(tile, x, y);
+    pen.globalCompositeOperation = "source-over";
+  }
+
+  trace({ pen, made, thin, scale, left, top }, each) {
+    const { x, y } = this.shapes;
+    for (let ring = made.rings[each]; ring < made.rings[each + 1]; ring++) {
+      let begun = false;
+      for (let at = made.starts[ring]; at < made.starts[ring + 1]; at++) {
+        const ref = made.refs[at];
+        const arc = ref >> 1;
+        const first = thin.starts[arc];
+        const last = thin.starts[arc + 1] - 1;
+        const step = ref & 1 ? -1 : 1;
+        const end = ref & 1 ? first : last;
+        for (let i = ref & 1 ? last : first; ; i += step) {
+          const point = thin.kept[i];
+          if (begun) pen.lineTo(x[point] * scale - left, y[point] * scale - top);
+          else pen.moveTo(x[point] * scale - left, y[point] * scale - top);
+          begun = true;
+          if (i === end) break;
+        }
+      }
+      pen.closePath();
+    }
+  }
+
+  /** Draw each border once; those between areas fade where areas are only some pixels wide. */
+  borders({ pen, made, thin, scale, left, top }, byStyle, groups) {
+    const { shapes } = this;
+    const { x, y } = shapes;
+    const drawn = (shapes.drawnArcs ??= new Int32Array(shapes.levels.length));
+    const turn = (shapes.turn = (shapes.turn ?? 0) + 1);
+    const paths = [[], [], []];
+    for (const those of byStyle) {
+      for (const each of those) {
+        for (let at = made.starts[made.rings[each]]; at < made.starts[made.rings[each + 1]]; at++) {
+          const arc = made.refs[at] >> 1;
+          if (drawn[arc] === turn) continue;
+          drawn[arc] = turn;
+          paths[shapes.levels[arc]].push(arc);
+        }
+      }
+    }
+    const between = widthOf(shapes.units.width * scale);
+    const around = shapes.groupedByParent ? Math.max(1.8 * between, widthOf(shapes.groups().width * scale)) : between;
+    // A coast is no stronger than what lies inside: where shapes are approximate, gaps between
+    // areas look like coasts, and the sea's own colour says where the land ends.
+    const coast = Math.max(0.3, between);
+    pen.strokeStyle = data.scales.border;
+    pen.lineJoin = "round";
+    [groups ? 0 : between, groups && !shapes.groupedByParent ? 0 : around, coast].forEach((width, level) => {
+      if (!width) return;
+      pen.globalAlpha = Math.min(0.85, width);
+      pen.lineWidth = Math.max(0.5, width);
+      pen.beginPath();
+      for (const arc of paths[level]) {
+        for (let i = thin.starts[arc]; i < thin.starts[arc + 1]; i++) {
+          const px = x[thin.kept[i]] * scale - left;
+          const py = y[thin.kept[i]] * scale - top;
+          if (i === thin.starts[arc]) pen.moveTo(px, py);
+          else pen.lineTo(px, py);
+        }
+      }
+      pen.stroke();
+    });
+    pen.globalAlpha = 1;
+  }
+
+  /** Draw a line around the chosen area, or none. */
+  mark(area) {
+    this.outline?.remove();
+    const line = (color, weight) =>
+      L.polygon(area.rings, { renderer: this.renderer, interactive: false, fill: false, color, weight });
+    this.outline = area ? L.featureGroup([line("#ffffff", 4.5), line("#111111", 2)]).addTo(this.map) : null;
+  }
+}
+
+/** Give how wide the borders of areas of a width in pixels are drawn; none where they are tiny. */
+function widthOf(pixels) {
+  return pixels < 3 ? 0 : Math.max(0.15, Math.min(1, pixels / 30));
+}
+
+/** Give each group the style that most of its areas have; of equals, the one nearer to no data. */
+function groupStyles(members, { classes, styles }) {
+  const counts = new Int32Array(2 * classes.length);
+  return Uint8Array.from(members, (inside) => {
+    counts.fill(0);
+    for (const index of inside) counts[styles[index]]++;
+    let most = 0;
+    for (let style = 1; style < counts.length; style++) if (counts[style] >= counts[most]) most = style;
+    return most;
+  });
+}
+
+const turns = new MessageChannel();
+const waitingTurns = [];
+turns.port1.onmessage = () => waitingTurns.shift()();
+
+/** Do something after the page had its turn; unlike a timeout, without waiting. */
+function nextTurn(work) {
+  waitingTurns.push(work);
+  turns.port2.postMessage(null);
+}

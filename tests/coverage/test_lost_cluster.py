@@ -1,0 +1,108 @@
+"""A cluster without workers, or that loses all of them: one message, and nothing kept."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from distributed import LocalCluster
+
+from phusong.coverage.areas import hexagon_areas
+from phusong.coverage.cluster import cluster, count_on, survey_on
+from phusong.coverage.counting import Job
+from phusong.coverage.partitions import Survey, find_partitions
+from phusong.coverage.rules import load_rule
+from phusong.data.dataset import export_partitions
+from phusong.data.errors import ConfigError
+from phusong.data.sample import Position, Sample
+from phusong.data.store import Store
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, make_sample: Callable[..., Sample]) -> str:
+    samples = [
+        make_sample(seq=n + 1, position=Position(lon=105.8 + n / 100, lat=21.0)) for n in range(20)
+    ]
+    with Store.open(tmp_path / "test.db") as store:
+        store.append(samples)
+        export_partitions(store, str(tmp_path / "parts"), rows_a_file=5)
+    return str(tmp_path / "parts")
+
+
+@pytest.fixture
+def scheduler() -> Iterator[str]:
+    """Start a scheduler, in this process, without any worker."""
+    with LocalCluster(
+        n_workers=0, processes=False, dashboard_address=None, protocol="tcp://", silence_logs=50
+    ) as made:
+        yield made.scheduler_address
+
+
+@pytest.fixture
+def workers(scheduler: str) -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """Start two workers that nobody starts again."""
+    command = [
+        *(sys.executable, "-m", "distributed.cli.dask_worker", scheduler),
+        *("--no-nanny", "--nthreads", "1", "--no-dashboard", "--death-timeout", "60"),
+    ]
+    started = [
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(2)
+    ]
+    yield started
+    for worker in started:
+        worker.kill()
+        worker.wait(30)
+
+
+def test_a_cluster_without_workers_is_a_message(
+    phusong: Run, dataset: str, scheduler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phusong.coverage.cluster.WAIT_S", 1)
+    done = phusong(
+        "coverage", "compute", "--rule", "vn-4g", "--by", "h3:6",
+        "--from", dataset, "--scheduler", scheduler,
+    )  # fmt: skip
+    assert done.code == 3
+    assert "the cluster has lost its workers, or has none" in done.err
+    assert "Traceback" not in done.err
+    assert phusong("coverage", "list", "--json").out == ""
+
+
+def test_workers_that_are_all_killed_midway_are_not_waited_for_for_ever(
+    dataset: str,
+    scheduler: str,
+    workers: "list[subprocess.Popen[bytes]]",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parts = find_partitions(dataset) * 200
+    job = Job(areas=(hexagon_areas("h3:6"),), rules=(load_rule("vn-4g"),))
+    with cluster(scheduler, 0) as client:
+        client.wait_for_workers(2, timeout=120)
+        counts = count_on(client, job, parts)
+        next(counts)
+        monkeypatch.setattr("phusong.coverage.cluster.WAIT_S", 1)
+        for worker in workers:
+            os.kill(worker.pid, signal.SIGKILL)
+        with pytest.raises(ConfigError, match="nothing was kept"):
+            list(counts)
+
+
+def test_what_is_known_of_every_probe_is_found_by_workers(dataset: str) -> None:
+    parts = find_partitions(dataset)
+    with (
+        LocalCluster(n_workers=1, processes=False, dashboard_address=None, silence_logs=50) as made,
+        made.get_client() as client,
+    ):
+        seen = Survey()
+        for survey in survey_on(client, parts):
+            seen.add(survey)
+    assert seen.homes() == {"test-probe": "Viettel"}
+    assert seen.tests == {"test-probe": 20}
+    assert seen.unasked() == {}

@@ -1,0 +1,85 @@
+"""What axe-core, a tool that checks pages for barriers, finds in the states of a page."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from phusong.maps.columns import DrawnResult
+from phusong.maps.page import render_page
+
+pytestmark = pytest.mark.browser
+
+AXE = "axe-core@4"
+STATES: dict[str, tuple[int, int, str, str]] = {
+    "start": (1280, 800, "light", ""),
+    "dark": (1280, 800, "dark", "choose(state.shapes.areas[2])"),
+    "an area": (1280, 800, "light", "choose(state.shapes.areas[2])"),
+    "table": (1280, 800, "light", "document.getElementById('open-table').click()"),
+    "about": (1280, 800, "light", "document.getElementById('open-about').click()"),
+    "phone": (360, 740, "light", "choose(state.shapes.areas[0])"),
+    "phone, dark": (360, 740, "dark", ""),
+    "twice as large": (640, 400, "light", "search('dong')"),
+    "Vietnamese": (1280, 800, "light", "document.getElementById('language').click()"),
+}
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Fetch axe-core into a folder of the test's own, or skip and say why not."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("needs npm, which brings axe-core")
+    folder = tmp_path_factory.mktemp("axe")
+    try:
+        subprocess.run(
+            [npm, "install", "--prefix", str(folder), "--ignore-scripts", "--no-audit", AXE],
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        pytest.skip(f"npm could not bring {AXE}: no network?")
+    return Path(folder, "node_modules", "axe-core", "axe.min.js").read_text("utf-8")
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_axe_finds_nothing_serious(
+    open_page: Callable[..., Any],
+    four_verdicts: DrawnResult,
+    make_points: Callable[..., SimpleNamespace],
+    axe: str,
+    state: str,
+) -> None:
+    width, height, scheme, script = STATES[state]
+    opened = open_page(render_page([four_verdicts], make_points()), width=width, height=height)
+    opened.page.emulate_media(color_scheme=scheme)
+    opened.run(f"() => {{ {script} }}")
+    opened.settle()
+    opened.run(axe)
+    found = opened.run("() => axe.run(document, { resultTypes: ['violations'] })")
+    opened.screenshot(f"access-{state.replace(', ', '-').replace(' ', '-')}")
+    serious = [
+        (each["id"], [node["html"][:120] for node in each["nodes"]])
+        for each in found["violations"]
+        if each["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+    assert found["passes"] or found["violations"] == [], "axe looked at the page"
+
+
+@pytest.mark.parametrize("language", ["en", "vi"])
+def test_at_twice_the_size_nothing_scrolls_sideways_and_the_map_stays_usable(
+    open_page: Callable[..., Any], four_verdicts: DrawnResult, language: str
+) -> None:
+    # Zooming a 1280 pixel window to 200 % leaves 640 CSS pixels.
+    opened = open_page(
+        render_page([four_verdicts]), width=640, height=400, address=f"#lang={language}"
+    )
+    assert opened.run("() => document.documentElement.scrollWidth") <= 640
+    assert opened.page.locator(".folium-map").bounding_box()["height"] > 100
+    opened.screenshot(f"map-200-percent-{language}")
