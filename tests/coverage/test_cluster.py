@@ -108,7 +108,7 @@ def test_every_way_of_counting_keeps_the_same_result(
     assert all(result == results[0] for result in results)
     assert len(inputs) == 1
     # Of the samples 1, 21, 41 … of 240 every one has it, whatever it ended in.
-    assert json.loads(inputs[0][0])["excluded"] == {"radio_changed": 12}
+    assert json.loads(inputs[0][0])["inputs"]["excluded"] == {"radio_changed": 12}
 
 
 def test_a_period_limits_what_is_read_from_files(phusong: Run, files: Path) -> None:
