@@ -59,10 +59,14 @@ def _bend(start: Floats, end: Floats) -> Floats:
 
 
 def draw_points(count: int, seed: int = 8) -> tuple[Floats, Floats]:
-    """Draw points: three in four in towns of very different size, the others anywhere."""
-    rng = np.random.default_rng(seed)
+    """Draw points: three in four in towns of very different size, the others anywhere.
+
+    The towns are the same for every seed.
+    """
+    rng = np.random.default_rng(8)
     towns = rng.uniform((100, 10), (100 + SIZE_DEG, 10 + SIZE_DEG), (3_000, 2))
     weights = rng.pareto(1.2, len(towns)) + 0.05
+    rng = np.random.default_rng(seed)
     chosen = rng.choice(len(towns), count, p=weights / weights.sum())
     xy = towns[chosen] + rng.normal(0, 0.04, (count, 2))
     anywhere = rng.random(count) < 0.25

@@ -27,13 +27,15 @@ import numpy as np
 import numpy.typing as npt
 
 from phusong.coverage.frame import COLUMNS, sample_frame
-from phusong.coverage.interval import Spread, wilson
-from phusong.coverage.reduce import spreads, tally_samples
+from phusong.coverage.hexagons import cells_of
+from phusong.coverage.interval import wilson
+from phusong.coverage.measures import spreads
+from phusong.coverage.reduce import tally_samples
 from phusong.coverage.rules import Rule, load_rule
 from phusong.coverage.sectors import sectors_of
 from phusong.coverage.summary import Verdict
 from phusong.coverage.trials import judge_samples
-from phusong.coverage.verdict import judge, suffices
+from phusong.coverage.verdict import VERDICTS, judge, judge_all, suffices
 from phusong.data.sample import Position, Provenance, Sample
 from phusong.probes.radio_field import DeadZone, RadioField, Site
 from phusong.probes.simulate import invented_operators
@@ -271,20 +273,22 @@ def judge_campaign(campaign: Campaign, rule: Rule) -> list[Judged]:
     """
     samples = sample_frame(columns_of(campaign.samples))
     judged = judge_samples(samples, rule)
-    area = np.full(len(samples), campaign.code, dtype=object)
-    tally = tally_samples(samples, judged, area, samples["operator"].to_numpy(dtype=object), rule)
-    cut = {campaign.code: sectors_of(campaign.area_km2, rule.place_resolution)}
-    found, without, nowhere = spreads(tally, cut), spreads(tally), Spread(0, 0.0, 0.0)
+    area = np.zeros(len(samples), dtype=np.int64)
+    places = cells_of(samples.lon, samples.lat, rule.place_resolution).astype(np.int64)
+    tally = tally_samples(samples, judged, area, samples.operator, places)
+    cut = sectors_of([campaign.area_km2] * len(tally), rule.place_resolution)
+    groups = dict(zip(tally.operators, range(len(tally)), strict=True))
+    found, without = spreads(tally, cut), spreads(tally)
     first, truth = next(iter(campaign.truths.items()))
-    key = (campaign.code, first)
-    spread, alone = found.get(key, nowhere), without.get(key, nowhere)
+    number = groups[first]
+    spread, alone = found[np.array([number])], without[np.array([number])]
     ours, plain = judge(spread, rule), judge(alone, rule)
-    trials, successes = tally.totals.loc[key][["trials", "successes"]]
+    trials, successes = (int(tally.count(name)[number]) for name in ("trials", "successes"))
     naive = wilson(successes / max(trials, 1), max(trials, 1), rule.confidence)
     refused = not suffices(spread, rule), not suffices(alone, rule)
-    every = [found.get((campaign.code, name), nowhere) for name in campaign.truths]
-    enough = [each for each in every if suffices(each, rule)]
-    verdicts = {judge(each, rule).verdict for each in enough}
+    enough = np.flatnonzero(suffices(found, rule))
+    every = judge_all(found[enough], rule).verdict.tolist()
+    verdicts = {VERDICTS[each] for each in every}
     best = next((each for each in _BEST_FIRST if each in verdicts), Verdict.UNPROVEN)
     drive, share = campaign.drive, rule.required_share
     return [
@@ -295,7 +299,7 @@ def judge_campaign(campaign: Campaign, rule: Rule) -> list[Judged]:
         Judged(
             drive, truth, share, _holds(naive, truth), _by_interval(*naive, rule), refused=False
         ),
-        Judged(drive, max(campaign.truths.values()), share, None, best, not enough),
+        Judged(drive, max(campaign.truths.values()), share, None, best, not len(enough)),
     ]
 
 

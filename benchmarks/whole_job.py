@@ -1,113 +1,371 @@
 """
-The whole job, from a store to verdicts, beside reading alone and beside geopandas with pandas.
+The whole job, from samples to verdicts, beside libraries that only read, and beside geopandas.
 
 A store of simulated rows (its `sample` table only: nobody reads evidence to judge) over polygons
-that tile a country. Reading alone fetches the columns that judging needs; geopandas and pandas
-join the same points and count trials and successes by area and operator, and give no interval. The
-index is ready, as it is when it was kept. CPU seconds of this process, one round.
+that tile a country, and the same samples as Parquet files. Readers bring the columns that judging
+needs into memory, and stop there. geopandas and pandas read the Parquet files, join, and count:
+first trials and successes by area and operator, then places, occasions and medians too; they
+give no interval and no verdict. The index is there from before. Every way runs in a process of its
+own: CPU seconds (all threads) without the imports, and that process's peak of memory.
 """
 
 import argparse
-import resource
+import json
+import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-import geopandas as gpd
 import numpy as np
-import pandas as pd
+import shapely
 from join import draw_points, draw_polygons
-
-from phusong.coverage.areas import Areas
-from phusong.coverage.compute import compute
-from phusong.coverage.rules import load_rule
-from phusong.data.kept import SAMPLE_COLUMNS, load_samples
-from phusong.data.store import Store
 
 START_US = 1_782_869_400_000_000
 DAY_US = 86_400_000_000
+PART_ROWS = 1_000_000
+RULE = "vn-4g"
+READERS = ("connectorx", "polars", "ADBC", "pandas")
 
 
-def fill(store: Store, count: int) -> None:
-    """Put rows of speed tests into a store, three operators, sixty days."""
-    rng = np.random.default_rng(3)
-    lon, lat = draw_points(count)
-    speed = np.where(rng.random(count) < 0.06, np.nan, rng.lognormal(3.2, 0.9, count))
-    started = START_US + rng.integers(0, 60 * DAY_US, count)
-    operators = rng.integers(0, 3, count)
-    rows = (
-        (
-            n.to_bytes(32, "big"), "bench", n, "speed", int(started[n]),
-            "timeout" if np.isnan(speed[n]) else "ok",
-            None if np.isnan(speed[n]) else float(speed[n]),
-            float(lon[n]), float(lat[n]), f"Op {operators[n]}", "LTE", "bench", 1,
-        )
-        for n in range(count)
-    )  # fmt: skip
+def draw_samples(part: int, count: int, repeats: int) -> dict[str, Any]:
+    """Draw speed tests of three operators on sixty days, so many in one place within an hour."""
+    rng = np.random.default_rng(part)
+    visit = np.arange(count) // repeats
+    visits = int(visit[-1]) + 1
+    lon, lat = (side[visit] for side in draw_points(visits, seed=1_000 + part))
+    failed = rng.random(count) < 0.06
+    hour = START_US + 3_600_000_000 * rng.integers(0, 60 * 24, visits)
+    return {
+        "lon": lon,
+        "lat": lat,
+        "down_mbps": np.where(failed, np.nan, rng.lognormal(3.2, 0.9, count)),
+        "started_us": hour[visit] + rng.integers(0, 3_600_000_000, count),
+        "operator": rng.integers(0, 3, visits)[visit],
+    }
+
+
+def parts(samples: int, repeats: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    for part in range(-(-samples // PART_ROWS)):
+        yield part, draw_samples(part, min(PART_ROWS, samples - part * PART_ROWS), repeats)
+
+
+def fill_store(folder: Path, samples: int, repeats: int) -> None:
+    from phusong.data.store import Store
+
     names = (
         "id, probe, seq, kind, started_us, outcome, down_mbps, lon, lat, operator, rat, tool,"
         " simulated"
     )
-    with store.writing() as connection:
-        connection.executemany(f"INSERT INTO sample ({names}) VALUES ({','.join('?' * 13)})", rows)
+    insert = f"INSERT INTO sample ({names}) VALUES ({','.join('?' * 13)})"
+    with Store.open(folder / "bench.db") as store:
+        for part, drawn in parts(samples, repeats):
+            columns = zip(*(drawn[name].tolist() for name in drawn), strict=True)
+            first = part * PART_ROWS + 1
+            with store.writing() as connection:
+                connection.executemany(
+                    insert,
+                    (
+                        (
+                            n.to_bytes(32, "big"), "bench", n, "speed", started,
+                            "timeout" if speed != speed else "ok",
+                            None if speed != speed else speed,
+                            lon, lat, f"Op {operator}", "LTE", "bench", 1,
+                        )
+                        for n, (lon, lat, speed, started, operator) in enumerate(columns, first)
+                    ),
+                )  # fmt: skip
 
 
-def spent(name: str, work: Callable[[], object]) -> float:
-    started = time.process_time()
-    work()
-    seconds = time.process_time() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    print(f"  {name:44} {seconds:8.1f} CPU s   peak so far {peak:6,.0f} MB")
-    return seconds
+def write_parquet(folder: Path, samples: int, repeats: int) -> None:
+    """Write the columns that `phusong data export` gives and judging reads, a file a part."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from phusong.coverage.frame import NAMES, NUMBERS
+
+    (folder / "parts").mkdir()
+    for part, drawn in parts(samples, repeats):
+        count = len(drawn["lon"])
+        failed = np.isnan(drawn["down_mbps"])
+        moments = (drawn["started_us"] // 1_000_000).astype("datetime64[s]")
+        columns = {
+            **{name: pa.nulls(count, pa.string()) for name in NAMES},
+            **{name: pa.nulls(count, pa.float64()) for name in NUMBERS},
+            "lon": drawn["lon"],
+            "lat": drawn["lat"],
+            "down_mbps": pa.array(drawn["down_mbps"], from_pandas=True),
+            "probe": pa.repeat("bench", count),
+            "kind": pa.repeat("speed", count),
+            "outcome": np.where(failed, "timeout", "ok"),
+            "operator": np.array(["Op 0", "Op 1", "Op 2"])[drawn["operator"]],
+            "rat": pa.repeat("LTE", count),
+            "started_at": np.char.add(np.datetime_as_string(moments), "Z"),
+            "origin": pa.repeat("simulated", count),
+        }
+        pq.write_table(pa.table(columns), folder / "parts" / f"part-{part:05d}.parquet")
+
+
+def keep_boundaries(folder: Path, polygons: int) -> None:
+    from phusong.data.kept import save_boundaries
+    from phusong.data.store import Store
+
+    shapes = draw_polygons(polygons)
+    header = {
+        "id": "bench", "name": "bench", "source": "drawn", "vintage": None,
+        "approximate": False, "report": "{}",
+    }  # fmt: skip
+    rows = (
+        {
+            "level": "village", "code": f"{n:06d}", "name": f"Village {n}",
+            "parent_code": None, "parent_name": None, "wkb": wkb,
+        }
+        for n, wkb in enumerate(shapely.to_wkb(shapes))
+    )  # fmt: skip
+    with Store.open(folder / "bench.db") as store:
+        save_boundaries(store, header, rows)
+
+
+def kept_areas(store: Any) -> Any:
+    """Give the areas as `phusong coverage compute` does, with the index beside the store."""
+    from phusong.coverage.areas import Areas
+    from phusong.coverage.boundaries import frame_from_rows
+    from phusong.data.kept import kept_beside, load_boundaries
+
+    frame = frame_from_rows(load_boundaries(store, "bench", "village"))
+    areas = Areas(label="village", frame=frame, set_id="bench")
+    return areas.indexed(kept_beside(store, "bench-village.cells"))
+
+
+def given_store(store: Any, rules: Any) -> Any:
+    """Give a store's samples as `phusong coverage compute` does."""
+    from phusong.coverage.asked import need_more_than_download, unasked_metrics
+    from phusong.coverage.operators import home_operators
+    from phusong.coverage.source import Given
+    from phusong.coverage.trials import unread_columns
+    from phusong.data.columns import load_samples
+    from phusong.data.kept import load_probe_metrics, load_probe_operators
+
+    homes = home_operators(load_probe_operators(store))
+    unasked = unasked_metrics(load_probe_metrics(store)) if need_more_than_download(rules) else {}
+    return Given(load_samples(store, without=unread_columns(rules)), None, homes, unasked)
+
+
+def judge(folder: Path, *, from_parquet: bool) -> dict[str, float]:
+    """Do the whole job as `phusong coverage compute` does it, but for keeping the result."""
+    from phusong.coverage.compute import compute
+    from phusong.coverage.rules import load_rule
+    from phusong.coverage.source import from_files
+    from phusong.coverage.trials import unread_columns
+    from phusong.data.store import Store
+
+    with Store.open(folder / "bench.db") as store:
+        begun = time.process_time()
+        areas = kept_areas(store)
+        ready_s = time.process_time() - begun
+        rules = [load_rule(RULE)]
+        if from_parquet:
+            source = from_files(str(folder / "parts"), unread_columns(rules))
+        else:
+            source = nullcontext(given_store(store, rules))
+        with source as given:
+            (result,) = compute(
+                given.chunks,
+                [areas],
+                rules,
+                homes=given.homes,
+                unasked=given.unasked,
+                software="bench",
+                computed_at=datetime.now(UTC),
+            )
+    settled = sum(area.verdict in ("covered", "not_covered") for area in result.areas)
+    return {"ready_s": ready_s, "trials": result.inputs["trials"], "settled": settled}
+
+
+def read_alone(folder: Path, reader: str) -> dict[str, float]:
+    from phusong.coverage.rules import load_rule
+    from phusong.coverage.trials import unread_columns
+    from phusong.data.columns import SAMPLE_COLUMNS
+
+    needless = unread_columns([load_rule(RULE)])
+    names = [name for name in SAMPLE_COLUMNS if name not in needless]
+    file = folder / "bench.db"
+    question = f"SELECT {', '.join(names)} FROM sample"
+    if reader == "connectorx":
+        import connectorx
+
+        begun = time.process_time()
+        table = connectorx.read_sql(f"sqlite://{file}", question, return_type="arrow")
+    elif reader == "polars":
+        import polars
+
+        begun = time.process_time()
+        table = polars.read_database_uri(question, f"sqlite://{file}")
+    elif reader == "ADBC":
+        import adbc_driver_sqlite.dbapi
+
+        begun = time.process_time()
+        with adbc_driver_sqlite.dbapi.connect(file.as_uri()) as open_file:
+            cursor = open_file.cursor()
+            cursor.execute(question)
+            table = cursor.fetch_arrow_table()
+            cursor.close()
+    else:
+        import sqlite3
+
+        import pandas as pd
+
+        begun = time.process_time()
+        table = pd.read_sql_query(question, sqlite3.connect(file))
+    return {"cpu_s": time.process_time() - begun, "rows": len(table)}
+
+
+def count_with_pandas(folder: Path) -> dict[str, float]:
+    import geopandas as gpd
+    import h3
+    import pandas as pd
+
+    from phusong.data.store import Store
+
+    with Store.open(folder / "bench.db") as store:
+        areas = kept_areas(store).frame[["code", "geometry"]]
+    areas.sindex.query(areas.geometry.iloc[0])
+    begun = time.process_time()
+    needed = ["kind", "outcome", "rat", "operator", "down_mbps", "lon", "lat", "started_at"]
+    table = pd.read_parquet(folder / "parts", columns=needed)
+    points = gpd.points_from_xy(table["lon"], table["lat"])
+    places = gpd.GeoDataFrame(table, geometry=points, crs="EPSG:4326")
+    joined = gpd.sjoin(places, areas, predicate="within")
+    joined = joined[(joined["kind"] == "speed") & (joined["rat"] == "LTE")]
+    joined = joined.assign(passed=(joined["outcome"] == "ok") & (joined["down_mbps"] >= 5))
+    groups = joined.groupby(["code", "operator"])
+    counts = groups["passed"].agg(["size", "sum"])
+    bare_s = time.process_time() - begun
+    joined["place"] = [
+        h3.latlng_to_cell(y, x, 10) for x, y in zip(joined["lon"], joined["lat"], strict=True)
+    ]
+    joined["day"] = joined["started_at"].str.slice(0, 10)
+    groups = joined.groupby(["code", "operator"])
+    counts["places"] = groups["place"].nunique()
+    occasions = joined.drop_duplicates(["code", "operator", "place", "day"])
+    counts["occasions"] = occasions.groupby(["code", "operator"]).size()
+    counts["median"] = groups["down_mbps"].median()
+    return {
+        "bare_s": bare_s,
+        "cpu_s": time.process_time() - begun,
+        "trials": int(counts["size"].sum()),
+    }
+
+
+def do(way: str, folder: Path) -> dict[str, float]:
+    """Do one way in this process; give its CPU seconds, its peak of memory and what it found."""
+    begun = time.process_time()
+    if way in READERS:
+        done = read_alone(folder, way)
+    elif way == "geopandas":
+        done = count_with_pandas(folder)
+    else:
+        import geopandas  # noqa: F401
+
+        import phusong.coverage.compute  # noqa: F401
+
+        begun = time.process_time()
+        done = judge(folder, from_parquet=way == "Parquet")
+    done.setdefault("cpu_s", time.process_time() - begun)
+    done["peak_mb"] = peak_mb()
+    return done
+
+
+def peak_mb() -> float:
+    """Give this process's peak of memory; `getrusage` would count the parent's before exec."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1e3
+
+
+def in_a_process(way: str, folder: Path) -> dict[str, float]:
+    command = [sys.executable, __file__, "--way", way, "--folder", str(folder)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def rounds_of(way: str, title: str, folder: Path, rounds: int) -> dict[str, float]:
+    """Do a way some times; print and give the medians."""
+    seen = [in_a_process(way, folder) for _ in range(rounds)]
+    middle = {name: statistics.median(each[name] for each in seen) for name in seen[0]}
+    line = f"  {title:44} {middle['cpu_s']:8.1f} CPU s   peak {middle['peak_mb']:6,.0f} MB"
+    if "ready_s" in middle:
+        line += f"   ({middle['ready_s']:.1f} s of it boundaries and index, from before)"
+    if "bare_s" in middle:
+        line += f"   ({middle['bare_s']:.1f} s until trials and successes)"
+    print(line, flush=True)
+    return middle
+
+
+def prepare(folder: Path, samples: int, polygons: int, repeats: int, *, store: bool) -> None:
+    """Draw what is not there yet, and keep the index as a first run does."""
+    from phusong.data.store import Store
+
+    if not (folder / "bench.db").exists():
+        keep_boundaries(folder, polygons)
+        if store:
+            fill_store(folder, samples, repeats)
+    if not (folder / "parts").exists():
+        write_parquet(folder, samples, repeats)
+    with Store.open(folder / "bench.db") as opened:
+        kept_areas(opened)
+
+
+def compare(folder: Path, samples: int, polygons: int, options: argparse.Namespace) -> None:
+    print(f"\n{samples:,} samples, {polygons:,} areas, median of {options.rounds}", flush=True)
+    prepare(folder, samples, polygons, options.repeats, store=True)
+    best = min(
+        rounds_of(reader, f"{reader}: SQLite into memory", folder, options.rounds)["cpu_s"]
+        for reader in options.readers
+    )
+    whole = rounds_of("SQLite", "phusong: SQLite to verdicts", folder, options.rounds)["cpu_s"]
+    files = rounds_of("Parquet", "phusong: Parquet to verdicts", folder, options.rounds)["cpu_s"]
+    print(f"  from SQLite, {whole / best:.2f}x the fastest reader")
+    if options.peers:
+        peer = rounds_of("geopandas", "geopandas and pandas: Parquet to counts", folder, 1)
+        print(
+            f"  from Parquet, geopandas and pandas need {peer['cpu_s'] / files:.1f}x our CPU time"
+            f" ({peer['bare_s'] / files:.1f}x for trials and successes alone)",
+            flush=True,
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--samples", type=int, default=500_000)
-    parser.add_argument("--polygons", type=int, default=10_000)
+    parser.add_argument("--samples", type=int, nargs="*", default=[1_000_000])
+    parser.add_argument("--polygons", type=int, nargs="*", default=[10_000])
+    parser.add_argument("--repeats", type=int, default=1, help="tests at one place in one hour")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--readers", nargs="*", default=READERS, choices=READERS)
+    parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument(
+        "--growth", action="store_true", help="our own way from Parquet alone, at every size"
+    )
+    parser.add_argument("--folder", type=Path, help="keep what is drawn here, for another run")
+    parser.add_argument("--way", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    shapes = draw_polygons(options.polygons)
-    codes = [f"{n:06d}" for n in range(len(shapes))]
-    frame = gpd.GeoDataFrame(
-        {"code": codes, "name": codes, "parent_code": None, "parent_name": None},
-        geometry=shapes,
-        crs="EPSG:4326",
-    )
-    print(f"{options.samples:,} samples, {options.polygons:,} areas")
-    areas = Areas(label="village", frame=frame, set_id="bench")
-    with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "bench.db") as store:
-        fill(store, options.samples)
-        columns = ", ".join(SAMPLE_COLUMNS)
-
-        def peers() -> None:
-            table = pd.read_sql_query(f"SELECT {columns} FROM sample", store.connection)
-            points = gpd.points_from_xy(table["lon"], table["lat"])
-            places = gpd.GeoDataFrame(table, geometry=points, crs="EPSG:4326")
-            joined = gpd.sjoin(places, frame[["code", "geometry"]], predicate="intersects")
-            passed = joined["down_mbps"] >= 5
-            joined.assign(passed=passed).groupby(["code", "operator"])["passed"].agg(
-                ["size", "sum"]
-            )
-
-        def ours() -> None:
-            compute(
-                load_samples(store),
-                [ready],
-                [load_rule("vn-4g")],
-                homes={},
-                software="bench",
-                computed_at=datetime.now(UTC),
-            )
-
-        reading = spent("reading the rows alone", lambda: [None for _ in load_samples(store)])
-        ready = areas.indexed()
-        whole = spent("phusong, from rows to verdicts", ours)
-        other = spent("pandas and geopandas, from rows to counts", peers)
-    print(
-        f"  whole job / reading alone {whole / reading:.1f}; peers / whole job {other / whole:.1f}"
-    )
+    if options.way:
+        print(json.dumps(do(options.way, options.folder)))
+        return
+    for polygons in options.polygons:
+        for samples in options.samples:
+            with tempfile.TemporaryDirectory() as scratch:
+                folder = options.folder or Path(scratch)
+                folder.mkdir(exist_ok=True)
+                if options.growth:
+                    prepare(folder, samples, polygons, options.repeats, store=False)
+                    title = f"{samples:,} samples, {polygons:,} areas"
+                    rounds_of("Parquet", title, folder, options.rounds)
+                else:
+                    compare(folder, samples, polygons, options)
 
 
 if __name__ == "__main__":

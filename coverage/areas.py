@@ -1,9 +1,8 @@
 """The areas that are judged: drawn boundaries of one level, or the cells of an H3 resolution."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import geopandas as gpd
 import h3
@@ -16,7 +15,7 @@ from .join import OUTSIDE, AreaIndex, index_areas
 from .sectors import Sectors, areas_km2, sectors_of
 
 Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.object_]
+Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 _M_PER_DEGREE = 111_195.0
@@ -39,8 +38,8 @@ class Areas:
 
     `label` is the level (``commune``) or the H3 resolution (``h3:8``). `frame` has the columns
     ``code, name, parent_name, geometry`` and is None for H3, whose cells need no drawing. The
-    other fields name the set of boundaries, for the result. `within` is a finer level and the
-    code around each of its codes, where the levels nest; `astray` says where they do not.
+    other fields name the set of boundaries, for the result. `within` is a finer level and the row
+    around each of its rows, where the levels nest by code; `astray` says where they do not.
     """
 
     label: str
@@ -51,7 +50,7 @@ class Areas:
     vintage: str | None = None
     approximate: bool = False
     index: AreaIndex | None = field(default=None, repr=False, compare=False)
-    within: tuple[str, Mapping[str, str]] | None = field(default=None, repr=False, compare=False)
+    within: tuple[str, Ints] | None = field(default=None, repr=False, compare=False)
     astray: Astray | None = field(default=None, repr=False, compare=False)
 
     def indexed(self, kept: Path | None = None) -> "Areas":
@@ -61,24 +60,12 @@ class Areas:
         key = f"{self.set_id} {self.label} {len(self.frame)}"
         return replace(self, index=index_areas(self.frame, kept=kept, key=key))
 
-    def locate(self, lon: Floats, lat: Floats) -> Codes:
-        """Give each point the code of its area, None where it lies in none."""
-        codes = np.full(len(lon), None, dtype=object)
-        found, inside = self._found(lon, lat)
+    def locate(self, lon: Floats, lat: Floats) -> Ints:
+        """Give each point its area: the row in the frame, or the H3 cell; `OUTSIDE` in none."""
         if self.frame is not None:
-            codes[inside] = self.frame["code"].to_numpy(dtype=object)[found[inside]]
-            return codes
-        unique, which = np.unique(found[inside], return_inverse=True)
-        codes[inside] = np.array(cell_names(unique.tolist()), dtype=object)[which]
-        return codes
-
-    def _found(self, lon: Floats, lat: Floats) -> tuple[npt.NDArray[Any], Flags]:
-        """Give each point its area's row in the frame, or its cell, and whether it has one."""
-        if self.frame is not None:
-            rows = (self.index or index_areas(self.frame)).locate(lon, lat)
-            return rows, rows != OUTSIDE
-        cells = cells_of(lon, lat, self.resolution or 0)
-        return cells, cells != 0
+            return (self.index or index_areas(self.frame)).locate(lon, lat)
+        cells = cells_of(lon, lat, self.resolution or 0).astype(np.int64)
+        return np.where(cells == 0, OUTSIDE, cells)
 
     def uncertain(self, lon: Floats, lat: Floats, accuracy_m: Floats) -> Flags:
         """
@@ -92,13 +79,11 @@ class Areas:
         if not len(stated):
             return crosses
         x, y = lon[stated], lat[stated]
-        here, _ = self._found(x, y)
+        here = self.locate(x, y)
         north = accuracy_m[stated] / _M_PER_DEGREE
         east = north / np.maximum(np.cos(np.radians(y)), 1e-6)
         for turn in np.arange(8) * np.pi / 4:
-            there, _ = self._found(
-                x + np.cos(turn) * east, np.clip(y + np.sin(turn) * north, -90, 90)
-            )
+            there = self.locate(x + np.cos(turn) * east, np.clip(y + np.sin(turn) * north, -90, 90))
             crosses[stated] |= there != here
         return crosses
 
@@ -113,12 +98,13 @@ class Areas:
         for level in finer:
             if self.frame is None or level.frame is None or level.set_id != self.set_id:
                 continue
-            named = level.frame["parent_code"].isin(set(self.frame["code"])).to_numpy()
-            if named.all():
-                around = dict(zip(level.frame["code"], level.frame["parent_code"], strict=True))
-                return replace(self, within=(level.label, around))
-            lost = sorted(level.frame["code"][~named])
-            astray = astray or Astray(level.label, len(lost), len(named), lost[0])
+            row_of = {code: row for row, code in enumerate(self.frame["code"].tolist())}
+            around = [row_of.get(code, OUTSIDE) for code in level.frame["parent_code"].tolist()]
+            lost = np.flatnonzero(np.array(around) == OUTSIDE)
+            if not len(lost):
+                return replace(self, within=(level.label, np.array([*around, OUTSIDE])))
+            first = min(level.frame["code"].iloc[lost])
+            astray = astray or Astray(level.label, len(lost), len(around), first)
         return replace(self, astray=astray)
 
     def found_by(self) -> dict[str, object]:
@@ -130,33 +116,36 @@ class Areas:
         told: dict[str, object] = {"found_by": "shapes"}
         return told if self.astray is None else told | {"not_nested": asdict(self.astray)}
 
-    def codes_around(self, codes: Codes) -> Codes:
-        """Give the code of the area around each code of the level that this one is made of."""
-        around = self.within[1] if self.within else {}
-        return np.array([around.get(code) for code in codes] + [None], dtype=object)[:-1]
+    def around(self, finer: Ints) -> Ints:
+        """Give the area around each area of the level that this one is made of."""
+        if self.within is None:
+            raise RuntimeError(f"{self.label} is not made of another level")
+        # Outside is -1: the last entry.
+        return np.asarray(self.within[1][finer])
 
-    def sectors(self, seen: Iterable[str], place_resolution: int) -> dict[str, Sectors]:
-        """Give how every area seen is cut into sectors."""
-        if self.frame is None:
-            return {
-                code: sectors_of(float(h3.cell_area(code, unit="km^2")), place_resolution)
-                for code in seen
-            }
-        rows = self.frame[self.frame["code"].isin(set(seen))]
-        sizes = zip(rows["code"], areas_km2(rows).tolist(), strict=True)
-        return {code: sectors_of(size, place_resolution) for code, size in sizes}
+    def sectors(self, areas: Ints, place_resolution: int) -> Sectors:
+        """Give how each of some areas is cut into sectors."""
+        if self.frame is not None:
+            return sectors_of(areas_km2(self.frame), place_resolution)[areas]
+        cells = cell_names(areas.tolist())
+        return sectors_of([h3.cell_area(cell, unit="km^2") for cell in cells], place_resolution)
 
-    def names(self, seen: Iterable[str]) -> dict[str, tuple[str, str | None]]:
-        """Give (name, parent's name) of every area by code; of the cells seen, for H3."""
+    def named(self, seen: Ints) -> tuple[Ints, list[tuple[str, str, str | None]]]:
+        """
+        Give every area, and its (code, name, parent's name), by code.
+
+        Those are all of a frame's, and of H3's the cells seen.
+        """
         if self.frame is None:
-            return {code: (code, None) for code in sorted(seen)}
-        parents = [None if parent != parent else parent for parent in self.frame["parent_name"]]
-        return {
-            code: (name, parent)
-            for code, name, parent in zip(
-                self.frame["code"], self.frame["name"], parents, strict=True
-            )
-        }
+            cells = np.unique(seen)
+            return cells, [(code, code, None) for code in cell_names(cells.tolist())]
+        columns = [self.frame[name].tolist() for name in ("code", "name", "parent_name")]
+        order = np.argsort(np.array(columns[0], dtype=str), kind="stable")
+        every = [
+            (code, name, None if parent != parent else parent)
+            for code, name, parent in zip(*columns, strict=True)
+        ]
+        return order, [every[row] for row in order.tolist()]
 
 
 def hexagon_areas(name: str) -> Areas:

@@ -21,6 +21,7 @@ from distributed import Client, KilledWorker, LocalCluster, as_completed
 from ..data.errors import ConfigError, PhusongError
 from .counting import Counted, Job, count_chunk, merge_counted
 from .partitions import Survey, read_partition, survey_partition
+from .trials import unread_columns
 
 LOCAL = "local"
 # Dask's own functions carry no types.
@@ -142,7 +143,8 @@ def _next(client: Any, tasks: Any) -> Any:
 
 
 def _count_file(job: Job, file: str) -> Counted:
-    return merge_counted(count_chunk(job, chunk) for chunk in read_partition(file))
+    chunks = read_partition(file, unread_columns(job.rules))
+    return merge_counted(count_chunk(job, chunk) for chunk in chunks)
 
 
 def _survey_file(_: None, file: str) -> Survey:

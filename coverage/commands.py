@@ -1,7 +1,7 @@
 """Commands that judge: compute coverage, look at rules; what is kept is shown by `results`."""
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,22 +142,28 @@ def _samples(
 ) -> "AbstractContextManager[Given]":
     from ..data.errors import ConfigError
     from .source import from_files
+    from .trials import unread_columns
 
     if source is not None:
-        return from_files(source, workers=workers, scheduler=scheduler)
+        return from_files(source, unread_columns(rules), workers=workers, scheduler=scheduler)
     if scheduler is not None:
         raise ConfigError("--scheduler needs --from: a cluster reads exported Parquet files")
-    return nullcontext(_from_store(store, rules, period, workers))
+    return _from_store(store, rules, period, workers)
 
 
-def _from_store(store: "Store", rules: "Sequence[Rule]", period: str, workers: int) -> "Given":
+@contextmanager
+def _from_store(
+    store: "Store", rules: "Sequence[Rule]", period: str, workers: int
+) -> "Iterator[Given]":
+    from ..data.columns import load_samples
     from ..data.errors import ConfigError
-    from ..data.kept import count_samples, load_probe_metrics, load_probe_operators, load_samples
+    from ..data.kept import count_samples, load_probe_metrics, load_probe_operators
     from ..data.store import to_us
     from .asked import need_more_than_download, unasked_metrics
     from .operators import home_operators
     from .period import read_period
     from .source import Given, count_with
+    from .trials import unread_columns
 
     start_us, end_us = (to_us(moment) if moment else None for moment in read_period(period))
     total = count_samples(store, start_us=start_us, end_us=end_us)
@@ -167,11 +173,13 @@ def _from_store(store: "Store", rules: "Sequence[Rule]", period: str, workers: i
             " or choose another --period",
             period=period,
         )
-    chunks = load_samples(store, start_us=start_us, end_us=end_us)
+    chunks = load_samples(store, start_us=start_us, end_us=end_us, without=unread_columns(rules))
     homes = home_operators(load_probe_operators(store))
     # One more pass over the samples, and an idle one where a rule asks for the download alone.
     unasked = unasked_metrics(load_probe_metrics(store)) if need_more_than_download(rules) else {}
-    return Given(chunks, total, homes, unasked, count_with(workers))
+    # The store is closed while samples are read: this opens it again, however the counting ends.
+    with closing(chunks):
+        yield Given(chunks, total, homes, unasked, count_with(workers))
 
 
 @coverage.command("plan")

@@ -1,21 +1,17 @@
 """Samples and areas in, results out: each chunk is read once, for every level and every rule."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from .areas import Areas
-from .counting import Chunk, Counted, Job, Placed, count_chunk, merge_counted
-from .interval import Spread
-from .reduce import EVIDENCE, METRICS, REASONS, Estimate, Tally, count_occasions, estimates, spreads
+from .counting import Counted, Job, Placed, count_chunk, merge_counted
+from .frame import Chunk
+from .reduce import REASONS, Tally
 from .rules import Rule
-from .summary import ANY_OPERATOR, AreaSummary, Result, Verdict
-from .verdict import judge
+from .summary import Result
+from .summing_up import summarise
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NOWHERE = Spread(0, 0.0, 0.0)
-_BEST_FIRST = (Verdict.COVERED, Verdict.UNPROVEN, Verdict.NOT_COVERED, Verdict.NO_DATA)
 Counting = Callable[[Job, Iterable[Chunk]], Iterator[Counted]]
 
 
@@ -79,7 +75,6 @@ def compute(
         placed = counted.placed[number] if counted.placed else Placed()
         for rule_number, rule in enumerate(rules):
             tally = placed.tallies.get(rule_number)
-            summaries = _summarise(tally, level, rule) if tally else []
             results.append(
                 Result(
                     rule=rule.id,
@@ -97,8 +92,8 @@ def compute(
                     period_end=period[1],
                     software=software,
                     computed_at=computed_at,
-                    inputs=_inputs(counted, placed, rule, summaries) | level.found_by(),
-                    areas=tuple(_with_any(summaries, level, rule)),
+                    inputs=_inputs(counted, placed, rule, tally) | level.found_by(),
+                    areas=summarise(tally, level, rule),
                 )
             )
     return results
@@ -121,106 +116,11 @@ def _told(parts: Iterator[Counted], on_progress: Callable[[int], None]) -> Itera
         yield part
 
 
-def _summarise(tally: Tally, areas: Areas, rule: Rule) -> list[AreaSummary]:
-    seen = {code for code, _ in tally.totals.index}
-    cut = areas.sectors(seen, rule.place_resolution)
-    spread_of, occasions_of = spreads(tally, cut), count_occasions(tally)
-    estimate_of = estimates(tally, rule.confidence)
-    names = areas.names(seen)
-    summaries = []
-    for (code, operator), counts in zip(
-        tally.totals.index, tally.totals.to_dict("records"), strict=True
-    ):
-        spread = spread_of.get((code, operator), _NOWHERE)
-        judgement = judge(spread, rule)
-        name, parent = names[code]
-        summaries.append(
-            AreaSummary(
-                code=code,
-                name=name,
-                parent_name=parent,
-                operator=operator,
-                verdict=judgement.verdict,
-                share=judgement.share,
-                share_low=judgement.low,
-                share_high=judgement.high,
-                samples=counts["samples"],
-                trials=counts["trials"],
-                successes=counts["successes"],
-                places=spread.places,
-                occasions=occasions_of.get((code, operator), 0),
-                simulated=counts["simulated"],
-                excluded={reason: counts[reason] for reason in REASONS if counts[reason]},
-                nr_evidence={name: counts[name] for name in EVIDENCE if counts[name]},
-                further_places=judgement.further_places,
-                further_places_at_share=judgement.further_places_at_share,
-                sectors=int(spread.clusters.visited) if spread.clusters else 0,
-                sectors_of=cut[code].count,
-                uncertain=counts["uncertain"],
-                **_estimated({name: estimate_of.get((code, operator, name)) for name in METRICS}),
-            )
-        )
-    return summaries
+def _inputs(counted: Counted, placed: Placed, rule: Rule, tally: Tally | None) -> dict[str, object]:
+    def total(name: str) -> int:
+        return 0 if tally is None else int(tally.count(name).sum())
 
-
-def _estimated(found: Mapping[str, Estimate | None]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for metric, estimate in found.items():
-        if estimate is not None:
-            values[f"{metric}_median"] = estimate.median
-            values[f"{metric}_median_low"] = estimate.low
-            values[f"{metric}_median_high"] = estimate.high
-            values[f"{metric}_mean"] = estimate.crowd
-            values[f"{metric}_place_mean"] = estimate.equal_place
-    return values
-
-
-def _with_any(summaries: list[AreaSummary], areas: Areas, rule: Rule) -> list[AreaSummary]:
-    """
-    Add to every area the row of its best operator, named as such.
-
-    An operator with too few places for a verdict is passed over where another has enough: one
-    roaming phone must not hold the whole area's verdict open. Then the best verdict counts, the
-    highest lower end, more places, the first name. Areas without a sample say no data.
-    """
-    by_area: dict[str, list[AreaSummary]] = {}
-    for summary in summaries:
-        by_area.setdefault(summary.code, []).append(summary)
-    nothing = judge(_NOWHERE, rule)
-    rows = []
-    for code, (name, parent) in sorted(areas.names(by_area).items()):
-        if code in by_area:
-            best = min(by_area[code], key=lambda summary: _rank(summary, rule))
-            rows.append(replace(best, operator=ANY_OPERATOR, best_operator=best.operator))
-            rows.extend(by_area[code])
-        else:
-            rows.append(
-                AreaSummary(
-                    code=code,
-                    name=name,
-                    parent_name=parent,
-                    verdict=nothing.verdict,
-                    further_places=nothing.further_places,
-                )
-            )
-    return rows
-
-
-def _rank(summary: AreaSummary, rule: Rule) -> tuple[bool, int, float, int, str]:
-    low = -1.0 if summary.share_low is None else summary.share_low
-    too_few = summary.places < rule.min_places
-    order = _BEST_FIRST.index(summary.verdict)
-    return (too_few, order, -low, -summary.places, summary.operator)
-
-
-def _inputs(
-    counted: Counted, placed: Placed, rule: Rule, summaries: list[AreaSummary]
-) -> dict[str, object]:
-    excluded = {
-        reason: total
-        for reason in REASONS
-        if (total := sum(summary.excluded.get(reason, 0) for summary in summaries))
-    }
+    excluded = {reason: total(reason) for reason in REASONS}
     first, last = counted.span_us or (None, None)
     return {
         "samples": counted.samples,
@@ -231,10 +131,10 @@ def _inputs(
         "outside": placed.outside,
         "other_operator": counted.other_operator,
         "operator_unknown": placed.operator_unknown,
-        "trials": sum(summary.trials for summary in summaries),
-        "successes": sum(summary.successes for summary in summaries),
-        "uncertain": sum(summary.uncertain for summary in summaries),
-        "excluded": excluded,
-        "operators": sorted({summary.operator for summary in summaries}),
+        "trials": total("trials"),
+        "successes": total("successes"),
+        "uncertain": total("uncertain"),
+        "excluded": {reason: count for reason, count in excluded.items() if count},
+        "operators": [] if tally is None else list(tally.operators),
         "rule_version": rule.version,
     }

@@ -7,25 +7,22 @@ the number of levels and rules. A sample is placed once where levels nest: the c
 is known from its code.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 
 from .areas import Areas
-from .frame import sample_frame
+from .frame import Chunk, Flags, Frame, Ints, Names, sample_frame
+from .hexagons import cells_of
+from .join import OUTSIDE
 from .operators import UNKNOWN, name_operators
 from .reduce import Tally, merge_tallies, tally_samples
 from .rules import Rule
 from .trials import judge_samples
 
-Chunk = Mapping[str, Sequence[Any]]
-Codes = npt.NDArray[np.object_]
-
-_PARTS_AT_ONCE = 16
+_ROWS_AT_ONCE = 1 << 21
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,45 +63,68 @@ class Counted:
     span_us: tuple[int, int] | None = None
     placed: tuple[Placed, ...] = ()
 
+    def __len__(self) -> int:
+        """How many rows the tables have."""
+        tallies = [tally for level in self.placed for tally in level.tallies.values()]
+        return sum(len(t.totals) + len(t.occasions) + len(t.bins) for t in tallies)
+
 
 def count_chunk(job: Job, chunk: Chunk) -> Counted:
     """Count one chunk: columns of samples as `frame.sample_frame` takes them."""
     samples = sample_frame(chunk)
     start, end = job.period_us
     if start is not None and end is not None:
-        samples = samples[samples["started_us"].between(start, end, inclusive="left")]
-    counted = Counted(samples=len(samples), simulated=int(samples["simulated"].sum()))
+        samples = samples[(samples.started_us >= start) & (samples.started_us < end)]
+    counted = Counted(samples=len(samples), simulated=int(samples.simulated.sum()))
     if len(samples):
-        started = samples["started_us"]
-        counted.span_us = (int(started.min()), int(started.max()))
+        counted.span_us = (int(samples.started_us.min()), int(samples.started_us.max()))
     names = name_operators(samples, job.homes)
     if job.operators:
-        wanted = np.isin(names.astype(str), list(job.operators))
+        wanted = names.among(job.operators)
         counted.other_operator = int((~wanted).sum())
         samples, names = samples[wanted], names[wanted]
-    placed = samples["lon"].notna().to_numpy()
+    placed = ~np.isnan(samples.lon)
     counted.without_position = int((~placed).sum())
-    located: dict[str, tuple[Codes, npt.NDArray[np.bool_]]] = {}
+
+    @cache
+    def places(resolution: int) -> Ints:
+        return cells_of(samples.lon, samples.lat, resolution).astype(np.int64)
+
+    located: dict[str, Ints] = {}
     levels = []
     for areas in job.areas:
-        codes, uncertain = _locate(areas, samples, located)
-        located[areas.label] = codes, uncertain
-        levels.append(_count_level(job, samples, names, placed, codes, uncertain))
+        if areas.within is None:
+            where = areas.locate(samples.lon, samples.lat)
+        else:
+            where = areas.around(located[areas.within[0]])
+        located[areas.label] = where
+        uncertain = areas.uncertain(samples.lon, samples.lat, samples.accuracy_m)
+        here = replace(samples, uncertain=uncertain)
+        levels.append(_count_level(job, here, names, placed, where, places))
     counted.placed = tuple(levels)
     return counted
 
 
 def merge_counted(parts: Iterable[Counted]) -> Counted:
-    """Add parts up. The order and the cut of the parts make no difference."""
+    """
+    Add parts up. The order and the cut of the parts make no difference.
+
+    What has come is added to the sum when it has grown as large: so each row is sorted a few
+    times, however many parts there are.
+    """
     waiting: list[Counted] = []
+    rows = 0
     for part in parts:
         waiting.append(part)
-        if len(waiting) >= _PARTS_AT_ONCE:
-            waiting = [_merge(waiting)]
+        rows += len(part)
+        if rows > max(_ROWS_AT_ONCE, len(waiting[0])):
+            waiting, rows = [_merge(waiting)], 0
     return _merge(waiting)
 
 
 def _merge(parts: Sequence[Counted]) -> Counted:
+    if len(parts) == 1:
+        return parts[0]
     merged = Counted()
     for name in (each.name for each in fields(Counted) if each.name not in ("placed", "span_us")):
         setattr(merged, name, sum(getattr(part, name) for part in parts))
@@ -130,37 +150,23 @@ def _merge(parts: Sequence[Counted]) -> Counted:
     return merged
 
 
-def _locate(
-    areas: Areas,
-    samples: pd.DataFrame,
-    located: Mapping[str, tuple[Codes, npt.NDArray[np.bool_]]],
-) -> tuple[Codes, npt.NDArray[np.bool_]]:
-    lon, lat = samples["lon"].to_numpy(), samples["lat"].to_numpy()
-    if areas.within is None:
-        codes = areas.locate(lon, lat)
-    else:
-        codes = areas.codes_around(located[areas.within[0]][0])
-    accuracy_m = samples["accuracy_m"].to_numpy()
-    return codes, areas.uncertain(lon, lat, accuracy_m)
-
-
 def _count_level(
     job: Job,
-    samples: pd.DataFrame,
-    names: Codes,
-    placed: npt.NDArray[np.bool_],
-    codes: Codes,
-    uncertain: npt.NDArray[np.bool_],
+    samples: Frame,
+    names: Names,
+    placed: Flags,
+    where: Ints,
+    places: Callable[[int], Ints],
 ) -> Placed:
-    inside = np.array([code is not None for code in codes], dtype=np.bool_)
+    inside = where != OUTSIDE
     level = Placed(
         outside=int((placed & ~inside).sum()),
-        operator_unknown=int((names[inside] == UNKNOWN).sum()),
+        operator_unknown=int((inside & names.among({UNKNOWN})).sum()),
     )
     if not inside.any():
         return level
-    here = samples[inside].assign(uncertain=uncertain[inside])
     for number, rule in enumerate(job.rules):
-        judged = judge_samples(here, rule, job.unasked)
-        level.tallies[number] = tally_samples(here, judged, codes[inside], names[inside], rule)
+        judged = judge_samples(samples, rule, job.unasked)
+        cells = places(rule.place_resolution)
+        level.tallies[number] = tally_samples(samples, judged, where, names, cells)
     return level

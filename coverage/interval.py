@@ -12,9 +12,17 @@ would have that variance (Kish, Survey Sampling, 1965, section 8.2: the design e
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+# A number, or a number for each of some areas.
+Number = Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,79 +34,90 @@ class Clusters:
     rates in each: `nn` the sum of n squared, `nt` of n times t, `tt` of t squared.
     """
 
-    visited: float
-    count: float
-    nn: float
-    nt: float
-    tt: float
+    visited: Number
+    count: Number
+    nn: Number
+    nt: Number
+    tt: Number
 
-    def with_passing(self, more: int, places: int, total: float) -> "Clusters":
+    def with_passing(self, more: Number, places: Number, total: Number) -> "Clusters":
         """The same with further places, spread evenly over all sectors, that all pass."""
         each = more / self.count
-        own = max(more, more * each)
+        own = np.maximum(more, more * each)
         return Clusters(
-            min(self.count, self.visited + more),
+            np.minimum(self.count, self.visited + more),
             self.count,
             self.nn + 2 * each * places + own,
             self.nt + each * (places + total) + own,
             self.tt + 2 * each * total + own,
         )
 
-    def scaled_by(self, factor: float) -> "Clusters":
+    def scaled_by(self, factor: Number) -> "Clusters":
         """The same over more places: in further sectors first, then in fuller ones."""
-        visited = min(self.count, self.visited * factor)
-        fuller = factor * factor * self.visited / max(visited, 1.0)
+        visited = np.minimum(self.count, self.visited * factor)
+        fuller = factor * factor * self.visited / np.maximum(visited, 1.0)
         return Clusters(visited, self.count, self.nn * fuller, self.nt * fuller, self.tt * fuller)
+
+    def __getitem__(self, rows: npt.NDArray[Any]) -> "Clusters":
+        return Clusters(*(getattr(self, each.name)[rows] for each in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
     """
-    Rates of places, as the sums that their mean and variance need.
+    Rates of places, as the sums that their mean and variance need; of one area, or of many.
 
     `places` their number, `total` the sum of their rates, `squares` the sum of squared rates.
-    Without `clusters` every place stands for itself.
+    Without `clusters` every place stands for itself. An area without a place has no share: NaN.
     """
 
-    places: int
-    total: float
-    squares: float
+    places: Number
+    total: Number
+    squares: Number
     clusters: Clusters | None = None
 
     @property
-    def share(self) -> float:
+    def share(self) -> Number:
         """The mean over places: every place counts equally, however often it was driven."""
-        return min(1.0, max(0.0, self.total / self.places))
+        with np.errstate(invalid="ignore"):
+            return np.clip(np.divide(self.total, self.places), 0.0, 1.0)
 
     @property
-    def variance(self) -> float:
+    def variance(self) -> Number:
         """The design-based variance of the mean: between places or sectors, what is larger."""
-        if self.places < 2:
-            return 0.0
-        around_mean = max(0.0, self.squares - self.total * self.total / self.places)
-        return max(around_mean / (self.places - 1) / self.places, self._between_sectors())
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = np.divide(self.total, self.places)
+            around_mean = np.maximum(
+                0.0, self.squares - np.divide(self.total * self.total, self.places)
+            )
+            between_places = np.divide(around_mean, self.places - 1) / self.places
+            variance = np.maximum(between_places, self._between_sectors(mean))
+        return np.where(np.less(self.places, 2), 0.0, variance)
 
-    def _between_sectors(self) -> float:
+    def _between_sectors(self, p: Number) -> Number:
         if self.clusters is None:
             return 0.0
-        p, held = self.total / self.places, self.clusters
-        apart = max(0.0, held.tt - 2 * p * held.nt + p * p * held.nn)
-        if held.visited < 2:
-            return p * (1 - p)
-        return apart * held.visited / (held.visited - 1) / self.places**2
+        held = self.clusters
+        apart = np.maximum(0.0, held.tt - 2 * p * held.nt + p * p * held.nn)
+        known = np.divide(apart * held.visited, held.visited - 1.0) / np.square(self.places)
+        return np.where(np.less(held.visited, 2), p * (1 - p), known)
 
-    def with_passing(self, more: int) -> "Spread":
+    def with_passing(self, more: Number) -> "Spread":
         """The same with so many further places at which everything passes."""
         clusters = self.clusters
         if clusters is not None:
             clusters = clusters.with_passing(more, self.places, self.total)
         return Spread(self.places + more, self.total + more, self.squares + more, clusters)
 
-    def scaled_to(self, places: int) -> "Spread":
+    def scaled_to(self, places: Number) -> "Spread":
         """The same share and spread between places over another number of places."""
         factor = places / self.places
         clusters = None if self.clusters is None else self.clusters.scaled_by(factor)
         return Spread(places, self.total * factor, self.squares * factor, clusters)
+
+    def __getitem__(self, rows: npt.NDArray[Any]) -> "Spread":
+        clusters = None if self.clusters is None else self.clusters[rows]
+        return Spread(self.places[rows], self.total[rows], self.squares[rows], clusters)
 
 
 @cache
@@ -107,30 +126,30 @@ def quantile(confidence: float) -> float:
     return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
-def effective_places(spread: Spread) -> float:
+def effective_places(spread: Spread) -> Number:
     """
     Give how many independent places the rates are worth: p(1-p)/variance.
 
     At least 1 and at most the number of places; all of them where the share is 0 or 1.
     """
-    p = spread.share
-    if spread.places < 2:
-        return 1.0
-    if p in (0.0, 1.0) or spread.variance == 0.0:
-        return float(spread.places)
-    return min(float(spread.places), max(1.0, p * (1 - p) / spread.variance))
+    p, variance = spread.share, spread.variance
+    all_alike = (p == 0.0) | (p == 1.0) | (variance == 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        worth = np.minimum(spread.places, np.maximum(1.0, np.divide(p * (1 - p), variance)))
+    worth = np.where(all_alike, spread.places, worth)
+    return np.where(np.less(spread.places, 2), 1.0, worth)
 
 
-def wilson(p: float, n: float, confidence: float) -> tuple[float, float]:
+def wilson(p: Number, n: Number, confidence: float) -> tuple[Number, Number]:
     """Give the score interval of a share `p` seen over `n` (which may be an effective size)."""
     z = quantile(confidence)
     zz = z * z
     centre = (p + zz / (2 * n)) / (1 + zz / n)
-    half = z / (1 + zz / n) * math.sqrt(p * (1 - p) / n + zz / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    half = z / (1 + zz / n) * np.sqrt(p * (1 - p) / n + zz / (4 * n * n))
+    return np.maximum(0.0, centre - half), np.minimum(1.0, centre + half)
 
 
-def clopper_pearson(p: float, n: float, confidence: float) -> tuple[float, float]:
+def clopper_pearson(p: Number, n: Number, confidence: float) -> tuple[Number, Number]:
     """
     Give the exact binomial interval of a share `p` seen over `n`.
 
@@ -139,12 +158,14 @@ def clopper_pearson(p: float, n: float, confidence: float) -> tuple[float, float
     (1998) 193).
     """
     tail, seen = (1 - confidence) / 2, p * n
-    low = 0.0 if p <= 0 else _solve(lambda x: incomplete_beta(seen, n - seen + 1, x) - tail)
-    high = 1.0 if p >= 1 else _solve(lambda x: incomplete_beta(seen + 1, n - seen, x) - 1 + tail)
-    return low, high
+    low = special.betaincinv(np.maximum(seen, 1e-300), n - seen + 1, tail)
+    high = special.betaincinv(seen + 1, np.maximum(n - seen, 1e-300), 1 - tail)
+    # The last index makes a number of an array without dimensions.
+    low = np.where(np.less_equal(p, 0), 0.0, low)[()]
+    return low, np.where(np.greater_equal(p, 1), 1.0, high)[()]
 
 
-INTERVALS: dict[str, Callable[[float, float, float], tuple[float, float]]] = {
+INTERVALS: dict[str, Callable[[Number, Number, float], tuple[Number, Number]]] = {
     "wilson": wilson,
     "clopper-pearson": clopper_pearson,
 }
@@ -162,46 +183,6 @@ def order_statistics(n: int, confidence: float) -> tuple[int, int] | None:
     # The normal approximation is within one of it; from a little below, the exact tail decides.
     rank = max(0, math.floor((n - quantile(confidence) * math.sqrt(n)) / 2) - 2)
     # Fewer than `rank` of n below the median: I_1/2(n - rank + 1, rank).
-    while 2 * rank < n and incomplete_beta(n - rank, rank + 1, 0.5) <= tail:
+    while 2 * rank < n and special.betainc(n - rank, rank + 1, 0.5) <= tail:
         rank += 1
     return (rank, n + 1 - rank) if rank else None
-
-
-def incomplete_beta(a: float, b: float, x: float) -> float:
-    """
-    Give the regularised incomplete beta function I_x(a, b).
-
-    By its continued fraction (Abramowitz and Stegun, 26.5.8), evaluated from the front by
-    Lentz's method, on the side of the mean where it converges fast.
-    """
-    if x <= 0.0 or x >= 1.0:
-        return float(x >= 1.0)
-    if x > (a + 1) / (a + b + 2):
-        return 1.0 - incomplete_beta(b, a, 1.0 - x)
-    log_front = (
-        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
-    )
-    above, below = 1.0, 1 / _away_from_zero(1 - (a + b) * x / (a + 1))
-    value = below
-    for m in range(1, 10_000):
-        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        for term in (even, odd):
-            below = 1 / _away_from_zero(1 + term * below)
-            above = _away_from_zero(1 + term / above)
-            value *= above * below
-        if abs(above * below - 1) < 1e-14:
-            break
-    return math.exp(log_front) * value / a
-
-
-def _away_from_zero(value: float) -> float:
-    return value if abs(value) > 1e-300 else 1e-300
-
-
-def _solve(rising: Callable[[float], float]) -> float:
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (low, middle) if rising(middle) > 0 else (middle, high)
-    return (low + high) / 2

@@ -10,8 +10,8 @@ several SIM cards), the attempt belongs to `UNKNOWN`, and the count of those is 
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
+
+from .frame import MISSING, Frame, Names
 
 UNKNOWN = "unknown"
 HOME_SHARE = 0.9
@@ -30,8 +30,17 @@ def home_operators(counts: Iterable[tuple[str, str, int]]) -> dict[str, str]:
     return homes
 
 
-def name_operators(samples: pd.DataFrame, homes: Mapping[str, str]) -> npt.NDArray[np.object_]:
+def name_operators(samples: Frame, homes: Mapping[str, str]) -> Names:
     """Give each sample's operator: its own name, its PLMN, its probe's home, or `UNKNOWN`."""
-    names = samples["operator"].where(samples["operator"].notna(), samples["plmn"])
-    names = names.where(names.notna(), samples["probe"].map(dict(homes)))
-    return names.where(names.notna(), UNKNOWN).to_numpy(dtype=object)
+    texts: dict[str, int] = {}
+
+    def number(text: str) -> int:
+        return texts.setdefault(text, len(texts))
+
+    codes = samples.operator.numbered(number, MISSING)
+    if (codes == MISSING).any():
+        by_plmn = samples.plmn.numbered(number, MISSING)
+        by_home = samples.probe.numbered(lambda probe: number(homes.get(probe, UNKNOWN)), 0)
+        codes = np.where(codes == MISSING, by_plmn, codes)
+        codes = np.where(codes == MISSING, by_home, codes)
+    return Names(codes, tuple(texts))

@@ -7,7 +7,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 from ..data.errors import ConfigError
-from .counting import Chunk, Counted, Job, count_chunk
+from .counting import Counted, Job, count_chunk
+from .frame import Chunk
 
 _AHEAD = 2
 _job: Job | None = None

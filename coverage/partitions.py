@@ -7,20 +7,18 @@ before anything is counted; what is not a column of ours is not read.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import fsspec  # type: ignore[import-untyped]
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..data.errors import ConfigError
 from .asked import MAY_BE_LEFT_OUT, unasked_metrics
-from .counting import Chunk
-from .frame import NAMES, NUMBERS
+from .frame import NAMES, NUMBERS, Chunk, to_names
 from .operators import home_operators
 
 CHUNK_ROWS = 250_000
@@ -28,7 +26,6 @@ CHUNK_ROWS = 250_000
 UNFINISHED = "_unfinished"
 _READ = (*NAMES, *NUMBERS, "started_at", "origin")
 _SURVEYED = ("probe", "operator", "plmn", "kind", "outcome")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def find_partitions(address: str) -> list[str]:
@@ -59,16 +56,17 @@ def find_partitions(address: str) -> list[str]:
     return [system.unstrip_protocol(name) for name in parts]
 
 
-def read_partition(address: str) -> Iterator[Chunk]:
+def read_partition(address: str, without: Collection[str] = ()) -> Iterator[Chunk]:
     """
-    Give the samples of one file in chunks.
+    Give the samples of one file in chunks; columns named in `without` are left out.
 
     Raises
     ------
     ConfigError
         If it is cut or no Parquet, or a column is missing or holds something else.
     """
-    yield from map(_chunk, _batches(address, _READ))
+    names = [name for name in _READ if name not in without]
+    yield from map(_chunk, _batches(address, names))
 
 
 @dataclass(slots=True)
@@ -135,7 +133,10 @@ def _text(batch: pa.RecordBatch, name: str) -> pa.Array:
 
 def _batches(address: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     try:
-        with fsspec.open(address, "rb") as file, pq.ParquetFile(file) as parquet:
+        with (
+            fsspec.open(address, "rb") as file,
+            pq.ParquetFile(file, read_dictionary=[*NAMES, "origin"]) as parquet,
+        ):
             _check(address, parquet.schema_arrow)
             yield from parquet.iter_batches(CHUNK_ROWS, columns=list(columns))
     except (OSError, pa.ArrowException) as error:
@@ -153,6 +154,8 @@ def _check(address: str, schema: pa.Schema) -> None:
                 name=name,
             )
         kind = schema.field(name).type
+        if pa.types.is_dictionary(kind):
+            kind = kind.value_type
         number = pa.types.is_floating(kind) or pa.types.is_integer(kind)
         text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
         # A column that holds nothing at all has no type to be wrong.
@@ -168,10 +171,8 @@ def _check(address: str, schema: pa.Schema) -> None:
 
 
 def _chunk(batch: pa.RecordBatch) -> Chunk:
-    columns: dict[str, list[Any]] = {name: batch.column(name).to_pylist() for name in _READ}
-    started = columns.pop("started_at")
-    columns["started_us"] = [
-        (datetime.fromisoformat(text) - _EPOCH) // timedelta(microseconds=1) for text in started
-    ]
-    columns["simulated"] = [int(origin == "simulated") for origin in columns.pop("origin")]
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    started = batch.column("started_at").cast(pa.timestamp("us", tz="UTC"))
+    columns["started_us"] = started.cast(pa.int64())
+    columns["simulated"] = to_names(batch.column("origin")).among({"simulated"}).astype(np.int64)
     return columns

@@ -3,7 +3,7 @@ From samples to counts that can be added up.
 
 A `Tally` holds whole numbers only, in canonical order, so that a sum of parts is the whole, bit
 for bit, however the samples were cut and in whatever order the parts come. Shares and medians
-are worked out from it once, at the end.
+are worked out from it once, at the end (`measures.py`).
 
 A place is an H3 cell of the rule's resolution, inside one area. An occasion is a place on one
 day: forty samples from a parked car are one occasion. The day is the one by the sun: it begins
@@ -13,35 +13,37 @@ much at either midnight. Parts of a second are left out: exported samples have n
 
 Medians come from histograms with fixed logarithmic bins 1 % wide. The edges are made by repeated
 multiplication, which every IEEE machine does alike, so bins are the same everywhere.
+
+An area and an operator are a *group*: the number of its row in the totals. Whatever is summed is
+sorted by one whole number that holds its keys side by side (`sums.py`).
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from ..data.sample import NrEvidence
-from .hexagons import cells_of
-from .interval import Clusters, Spread, order_statistics
-from .rules import Rule
-from .sectors import Sectors, parents
+from .frame import Floats, Frame, Ints, Names
+from .join import OUTSIDE
+from .sums import Sums, add_up, join_sums, number_groups
 from .trials import Judged, Reason
 
 BIN_WIDTH = 0.01
 METRICS = ("down_mbps", "up_mbps", "rtt_idle_ms")
 EVIDENCE = tuple(choice.value for choice in NrEvidence)
 REASONS = tuple(reason.label for reason in Reason if reason is not Reason.TRIAL)
+COUNTS = ("trials", *REASONS, "samples", "simulated", "uncertain", "successes", *EVIDENCE)
+PER_UNIT = 1_000
 
-_PER_UNIT = 1_000
 _SECOND_US = 1_000_000
 _DAY_US = 86_400 * _SECOND_US
 _DEGREE_US = _DAY_US // 360
 _SMALLEST, _LARGEST = 1e-3, 1e6
-_EDGES = np.array(
+EDGES = np.array(
     list(
         accumulate(
             range(int(np.log(_LARGEST / _SMALLEST) / np.log(1 + BIN_WIDTH)) + 1),
@@ -50,10 +52,6 @@ _EDGES = np.array(
         )
     )
 )
-_KEY = ["area", "operator"]
-
-Key = tuple[str, str, str]
-Rank = Callable[["pd.Series[int]"], "pd.Series[float]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,241 +59,118 @@ class Tally:
     """
     Counts of one rule.
 
-    `totals`: one row an area and operator (the index); samples, simulated, trials, successes, the
-    exclusions by reason, the samples whose area is uncertain, the samples by 5G evidence class.
-    `occasions`: trials and successes by area, operator, place and day, and of each metric how many
-    trials measured it and the sum of their readings in whole thousandths. `bins`: how many
-    readings by area, operator, metric and bin.
+    `totals`: the `COUNTS` by area and number among `operators`, which are in order; its rows are
+    the groups. `occasions`: trials and successes by group, place and day, and of each metric how
+    many trials measured it and the sum of their readings in whole thousandths. `bins`: how many
+    readings by group and metric (one number: group times three, and the metric's), and bin.
     """
 
-    totals: pd.DataFrame
-    occasions: pd.DataFrame
-    bins: pd.DataFrame
+    operators: tuple[str, ...]
+    totals: Sums
+    occasions: Sums
+    bins: Sums
 
+    def __len__(self) -> int:
+        return len(self.totals)
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """
-    What a metric comes to in one area: over all readings (`crowd`), and over `places` equally.
-
-    `median` is of the readings, with the interval from `low` to `high` where there are places
-    enough for one.
-    """
-
-    places: int
-    crowd: float
-    equal_place: float
-    median: float | None = None
-    low: float | None = None
-    high: float | None = None
+    def count(self, name: str) -> Ints:
+        """Give one of the `COUNTS` by group."""
+        return np.asarray(self.totals.values["counts"][:, COUNTS.index(name)])
 
 
 def tally_samples(
-    samples: pd.DataFrame,
+    samples: Frame,
     judged: Judged,
-    areas: npt.NDArray[np.object_],
-    operators: npt.NDArray[np.object_],
-    rule: Rule,
+    areas: Ints,
+    operators: Names,
+    places: Ints,
 ) -> Tally:
-    """Count samples; all of them lie in an area, and `judged` says what each one is."""
-    key = {"area": areas, "operator": operators}
-    trial = judged.reason == Reason.TRIAL
-    counts: dict[str, npt.NDArray[np.int64]] = {
-        "samples": np.ones(len(samples), dtype=np.int64),
-        "simulated": samples["simulated"].to_numpy(),
-        "uncertain": samples["uncertain"].to_numpy().astype(np.int64),
-        "trials": trial.astype(np.int64),
-        "successes": judged.success.astype(np.int64),
-    }
-    for reason in Reason:
-        if reason is not Reason.TRIAL:
-            counts[reason.label] = (judged.reason == reason).astype(np.int64)
-    evidence = samples["nr_evidence"].to_numpy()
-    for name in EVIDENCE:
-        counts[name] = (evidence == name).astype(np.int64)
-    totals = _sum(pd.DataFrame({**key, **counts}), _KEY)
-
-    tried = samples[trial]
-    tried_key = {"area": areas[trial], "operator": operators[trial]}
-    lon = tried["lon"].to_numpy()
-    occasions = pd.DataFrame(
+    """Count samples that lie in an area: those whose number in `areas` is not `OUTSIDE`."""
+    inside = np.flatnonzero(areas != OUTSIDE)
+    texts = tuple(sorted({operators.texts[code] for code in np.unique(operators.codes[inside])}))
+    operator = operators[inside].numbered(lambda text: texts.index(text) if text in texts else 0, 0)
+    keys, group = number_groups((areas[inside], operator))
+    counts = _count(samples, judged, inside, group, len(keys[0]))
+    which = judged.reason[inside] == Reason.TRIAL
+    rows, tried = inside[which], group[which].astype(np.int32)
+    lon = samples.lon[rows]
+    readings: dict[str, npt.NDArray[np.integer]] = {}
+    bins = []
+    for number, metric in enumerate(METRICS):
+        values = getattr(samples, metric)[rows]
+        measured = ~np.isnan(values)
+        if measured.any():
+            readings[f"{metric}_n"] = measured.astype(np.int32)
+            readings[f"{metric}_sum"] = np.rint(np.nan_to_num(values) * PER_UNIT).astype(np.int64)
+            bins.append(_bins(values[measured], tried[measured] * len(METRICS) + number))
+    occasions = add_up(
+        (tried, places[rows], _solar_day(samples.started_us[rows], lon)),
         {
-            **tried_key,
-            "place": cells_of(lon, tried["lat"].to_numpy(), rule.place_resolution),
-            "day": _solar_day(tried["started_us"].to_numpy(), lon),
-            "trials": np.ones(len(tried), dtype=np.int64),
-            "successes": counts["successes"][trial],
-            **_readings(tried),
-        }
+            "trials": np.ones(len(rows), dtype=np.int32),
+            "successes": judged.success[rows].astype(np.int32),
+            **readings,
+        },
     )
-    bins = [_bins(tried[metric].to_numpy(), metric, tried_key) for metric in METRICS]
-    return Tally(
-        totals,
-        _sum(occasions, [*_KEY, "place", "day"]),
-        _sum(pd.concat(bins), [*_KEY, "metric", "bin"]),
-    )
+    nothing = _bins(np.empty(0), np.empty(0, dtype=np.int32))
+    return Tally(texts, Sums(keys, {"counts": counts}), occasions, join_sums([nothing, *bins]))
 
 
-def merge_tallies(parts: Iterable[Tally]) -> Tally:
+def merge_tallies(parts: Sequence[Tally]) -> Tally:
     """Add tallies up. The order and the cut of the parts make no difference."""
-    tallies = list(parts)
-    return Tally(
-        _sum(pd.concat([part.totals for part in tallies]).reset_index(), _KEY),
-        _sum(
-            pd.concat([part.occasions for part in tallies]).reset_index(), [*_KEY, "place", "day"]
-        ),
-        _sum(pd.concat([part.bins for part in tallies]).reset_index(), [*_KEY, "metric", "bin"]),
+    if len(parts) == 1:
+        return parts[0]
+    operators = tuple(sorted({name for part in parts for name in part.operators}))
+    totals = []
+    for part in parts:
+        place = np.array([operators.index(name) for name in part.operators], dtype=np.int32)
+        area, operator = part.totals.keys
+        totals.append(Sums((area, place[operator]), part.totals.values))
+    keys, group = number_groups(
+        tuple(np.concatenate([each.keys[side] for each in totals]) for side in (0, 1))
+    )
+    counts = np.zeros((len(keys[0]), len(COUNTS)), dtype=np.int64)
+    occasions, bins = [], []
+    start = 0
+    for part in parts:
+        own = group[start : start + len(part)].astype(np.int32)
+        start += len(part)
+        counts[own] += part.totals.values["counts"]
+        where, *rest = part.occasions.keys
+        occasions.append(Sums((own[where], *rest), part.occasions.values))
+        measure, bin_number = part.bins.keys
+        measure = own[measure // len(METRICS)] * len(METRICS) + measure % len(METRICS)
+        bins.append(Sums((measure, bin_number), part.bins.values))
+    return Tally(operators, Sums(keys, {"counts": counts}), join_sums(occasions), join_sums(bins))
+
+
+def _count(samples: Frame, judged: Judged, inside: Ints, group: Ints, groups: int) -> Ints:
+    """Give the `COUNTS` of each group, as columns."""
+
+    def times(number: npt.NDArray[Any], kinds: int) -> Ints:
+        found = np.bincount(group * kinds + number, minlength=groups * kinds)
+        return found.reshape(groups, kinds)
+
+    none = len(EVIDENCE)
+    evidence = samples.nr_evidence.numbered(
+        lambda name: EVIDENCE.index(name) if name in EVIDENCE else none, none
+    )
+    return np.hstack(
+        [
+            times(judged.reason[inside], len(Reason)),
+            times(np.zeros(len(group), dtype=np.int64), 1),
+            times(samples.simulated[inside], 2)[:, 1:],
+            times(samples.uncertain[inside], 2)[:, 1:],
+            times(judged.success[inside], 2)[:, 1:],
+            times(evidence[inside], none + 1)[:, :none],
+        ]
     )
 
 
-def spreads(
-    tally: Tally, sectors: Mapping[str, Sectors] | None = None
-) -> dict[tuple[str, str], Spread]:
-    """
-    Give the rates of places of every area and operator with a trial.
-
-    A place's rate is the mean over its occasions of successes per trial. Where an area is cut
-    into `sectors`, its places lie in them as clusters.
-    """
-    table = tally.occasions
-    rates = table["successes"] / table["trials"]
-    places = rates.groupby(level=[*_KEY, "place"], sort=True).mean()
-    frame = pd.DataFrame({"places": 1, "total": places, "squares": places**2})
-    sums = frame.groupby(level=_KEY, sort=True).sum()
-    held = _clusters(frame, sectors) if sectors is not None and len(frame) else {}
-    return {
-        key: Spread(int(count), float(total), float(squares), held.get(key))
-        for key, count, total, squares in zip(
-            sums.index, sums["places"], sums["total"], sums["squares"], strict=True
-        )
-    }
+def _bins(values: Floats, measure: npt.NDArray[np.int32]) -> Sums:
+    bins = np.searchsorted(EDGES, values, side="right").astype(np.int16)
+    return add_up((measure, bins), {"count": np.ones(len(values), dtype=np.int64)})
 
 
-def _clusters(
-    places: pd.DataFrame, sectors: Mapping[str, Sectors]
-) -> dict[tuple[str, str], Clusters]:
-    codes = places.index.get_level_values("area")
-    resolution = codes.map({code: cut.resolution for code, cut in sectors.items()})
-    cells = places.index.get_level_values("place").to_numpy(dtype=np.uint64)
-    sector = parents(cells, resolution.to_numpy(dtype=np.uint64))
-    keys = [places.index.get_level_values(name) for name in _KEY]
-    each = places.groupby([*keys, sector], sort=True)[["places", "total"]].sum()
-    n, t = each["places"], each["total"]
-    squares = pd.DataFrame({"visited": 1, "nn": n * n, "nt": n * t, "tt": t * t})
-    sums = squares.groupby(level=[0, 1], sort=True).sum()
-    return {
-        key: Clusters(visited, sectors[key[0]].count, float(nn), float(nt), float(tt))
-        for key, visited, nn, nt, tt in zip(
-            sums.index, sums["visited"], sums["nn"], sums["nt"], sums["tt"], strict=True
-        )
-    }
-
-
-def count_occasions(tally: Tally) -> dict[tuple[str, str], int]:
-    """Give how many occasions each area and operator has."""
-    sizes = tally.occasions.groupby(level=_KEY, sort=True).size()
-    return dict(zip(sizes.index, sizes.tolist(), strict=True))
-
-
-def medians(tally: Tally) -> dict[Key, float]:
-    """
-    Give the median of each area, operator and metric that was measured.
-
-    It is the geometric middle of the bin that holds the lower median: within 0.5 % of it.
-    """
-    return _quantiles(tally, lambda total: total / 2)
-
-
-def estimates(tally: Tally, confidence: float) -> dict[Key, Estimate]:
-    """
-    Give what each area, operator and metric comes to, by readings and by places.
-
-    The median's interval takes each place for one value, as order statistics do: readings of one
-    place are much the same.
-    """
-    median_of = medians(tally)
-    by_place = _place_means(tally)
-    ranks = {key: order_statistics(means.places, confidence) for key, means in by_place.items()}
-    ends = [_quantiles(tally, _at_rank(by_place, ranks, side)) for side in (0, 1)]
-    return {
-        key: replace(means, median=median_of[key], low=ends[0].get(key), high=ends[1].get(key))
-        for key, means in by_place.items()
-    }
-
-
-def _at_rank(
-    by_place: Mapping[Key, Estimate], ranks: Mapping[Key, tuple[int, int] | None], side: int
-) -> Rank:
-    """Give the rank, among readings, of the place of a rank among places."""
-    shares: dict[Any, float] = {
-        key: rank[side] / by_place[key].places for key, rank in ranks.items() if rank
-    }
-    return lambda total: pd.Series(
-        [readings * shares.get(key, np.nan) for key, readings in total.items()], total.index
-    )
-
-
-def _place_means(tally: Tally) -> dict[Key, Estimate]:
-    found = {}
-    for metric in METRICS:
-        table = tally.occasions[tally.occasions[f"{metric}_n"] > 0]
-        count, total = table[f"{metric}_n"], table[f"{metric}_sum"]
-        occasion = total / (count * _PER_UNIT)
-        places = occasion.groupby(level=[*_KEY, "place"], sort=True).mean()
-        each = places.groupby(level=_KEY, sort=True)
-        sums = pd.DataFrame({"n": count, "sum": total}).groupby(level=_KEY, sort=True).sum()
-        crowd = sums["sum"] / (sums["n"] * _PER_UNIT)
-        for (area, operator), places_n, equal, mean in zip(
-            crowd.index, each.size(), each.mean(), crowd, strict=True
-        ):
-            found[area, operator, metric] = Estimate(int(places_n), float(mean), float(equal))
-    return found
-
-
-def _quantiles(tally: Tally, rank: Rank) -> dict[Key, float]:
-    """Give the middle of the bin in which the reading of a rank lies, 1 the lowest."""
-    table = tally.bins["count"]
-    groups = table.groupby(level=[*_KEY, "metric"], sort=True)
-    wanted = rank(groups.sum()).dropna()
-    reached = groups.cumsum()
-    at_least = wanted.reindex(reached.droplevel("bin").index).to_numpy()
-    first = reached[reached.to_numpy() >= at_least - 1e-9].reset_index()
-    first = first.drop_duplicates([*_KEY, "metric"], keep="first")
-    upper = np.clip(first["bin"].to_numpy(), 1, len(_EDGES) - 1)
-    middle = np.sqrt(_EDGES[upper - 1] * _EDGES[upper])
-    keys = zip(first["area"], first["operator"], first["metric"], strict=True)
-    return dict(zip(keys, middle.tolist(), strict=True))
-
-
-def _readings(tried: pd.DataFrame) -> dict[str, npt.NDArray[np.int64]]:
-    columns = {}
-    for metric in METRICS:
-        values = tried[metric].to_numpy()
-        columns[f"{metric}_n"] = (~np.isnan(values)).astype(np.int64)
-        columns[f"{metric}_sum"] = np.rint(np.nan_to_num(values) * _PER_UNIT).astype(np.int64)
-    return columns
-
-
-def _bins(
-    values: npt.NDArray[np.float64], metric: str, key: dict[str, npt.NDArray[np.object_]]
-) -> pd.DataFrame:
-    measured = ~np.isnan(values)
-    return pd.DataFrame(
-        {
-            **{name: column[measured] for name, column in key.items()},
-            "metric": metric,
-            "bin": np.searchsorted(_EDGES, values[measured], side="right"),
-            "count": np.ones(int(measured.sum()), dtype=np.int64),
-        }
-    )
-
-
-def _solar_day(
-    started_us: npt.NDArray[np.int64], lon: npt.NDArray[np.float64]
-) -> npt.NDArray[np.int64]:
+def _solar_day(started_us: Ints, lon: Floats) -> npt.NDArray[np.int32]:
     ahead_us = np.rint(lon * _DEGREE_US).astype(np.int64)
-    return (started_us - started_us % _SECOND_US + ahead_us) // _DAY_US
-
-
-def _sum(frame: pd.DataFrame, key: list[str]) -> pd.DataFrame:
-    return frame.groupby(key, sort=True).sum()
+    return ((started_us - started_us % _SECOND_US + ahead_us) // _DAY_US).astype(np.int32)

@@ -22,10 +22,10 @@ from typing import Any, NoReturn
 
 from ..data.errors import ConfigError
 from ..data.sample import NrEvidence, Rat
-from .interval import INTERVALS
 
 MAX_RULE_BYTES = 100_000
 THRESHOLDS = ("down_mbps", "up_mbps", "rtt_idle_ms", "rsrp_dbm")
+INTERVALS = ("wilson", "clopper-pearson")
 SPEED_THRESHOLDS = ("down_mbps", "up_mbps", "rtt_idle_ms")
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}\Z")

@@ -31,21 +31,26 @@ _FINEST = 15
 
 @dataclass(frozen=True, slots=True)
 class Sectors:
-    """The H3 resolution of an area's sectors, and how many of them meet the area."""
+    """The H3 resolution of each area's sectors, and how many of them meet the area."""
 
-    resolution: int
-    count: int
+    resolution: npt.NDArray[np.int64]
+    count: npt.NDArray[np.int64]
+
+    def __getitem__(self, rows: npt.NDArray[np.integer]) -> "Sectors":
+        return Sectors(self.resolution[rows], self.count[rows])
 
 
-def sectors_of(area_km2: float, place_resolution: int) -> Sectors:
-    """Cut an area of a size into sectors."""
-    resolution = _COARSEST
-    while resolution < place_resolution and area_km2 < FEWEST * _cell_km2(resolution):
-        resolution += 1
-    cell = _cell_km2(resolution)
-    side = math.sqrt(2 * cell / (3 * math.sqrt(3)))
-    border = 2 * math.sqrt(math.pi * area_km2) * 6 * side / (2 * math.pi * cell)
-    return Sectors(resolution, math.ceil(area_km2 / cell + 1 + border))
+def sectors_of(area_km2: npt.ArrayLike, place_resolution: int) -> Sectors:
+    """Cut areas of some sizes into sectors."""
+    sizes = np.asarray(area_km2, dtype=np.float64)
+    cells = np.array([_cell_km2(r) for r in range(_COARSEST, place_resolution + 1)])
+    # Cells shrink from one resolution to the next: as many steps as are still too coarse.
+    steps = (sizes[..., None] < FEWEST * cells[:-1]).sum(axis=-1)
+    cell = cells[steps]
+    side = np.sqrt(2 * cell / (3 * math.sqrt(3)))
+    border = 2 * np.sqrt(math.pi * sizes) * 6 * side / (2 * math.pi * cell)
+    count = np.ceil(sizes / cell + 1 + border).astype(np.int64)
+    return Sectors(np.asarray(_COARSEST + steps), count)
 
 
 def areas_km2(frame: gpd.GeoDataFrame) -> npt.NDArray[np.float64]:

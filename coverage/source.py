@@ -1,13 +1,13 @@
 """Where samples to judge come from, and who counts them: this process, several, or a cluster."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from .compute import Counting, count_here
-from .counting import Chunk
+from .frame import Chunk
 from .parallel import count_by
 
 if TYPE_CHECKING:
@@ -37,11 +37,18 @@ def count_with(workers: int) -> Counting:
 
 
 @contextmanager
-def from_files(source: str, *, workers: int = 1, scheduler: str | None = None) -> Iterator[Given]:
+def from_files(
+    source: str,
+    without: Collection[str] = (),
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+) -> Iterator[Given]:
     """
     Give the samples of exported Parquet files, from a folder or an address.
 
-    With a `scheduler` the files are read by a cluster, and by nobody else.
+    Columns named in `without` are left out. With a `scheduler` the files are read by a cluster,
+    and by nobody else.
     """
     # Parquet, remote storage and Dask are wanted here only.
     from .partitions import find_partitions, read_partition, survey_partition
@@ -49,7 +56,7 @@ def from_files(source: str, *, workers: int = 1, scheduler: str | None = None) -
     files = find_partitions(source)
     if scheduler is None:
         seen = _merged(map(survey_partition, files))
-        chunks = chain.from_iterable(map(read_partition, files))
+        chunks = chain.from_iterable(read_partition(file, without) for file in files)
         yield Given(chunks, None, seen.homes(), seen.unasked(), count_with(workers))
         return
     from .cluster import cluster, count_on, survey_on

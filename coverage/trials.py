@@ -18,7 +18,8 @@ Failures count against a rule with thresholds: no signal, no route, a refused or
 connection, a name that did not resolve, a transfer that stalled. A user's cancel, a fault of the
 device, of our own server or of the protocol between them, and an address that we refused to
 connect to are not the network's doing. A handshake that TLS refused may be a wrong clock or an
-expired certificate, so it is not laid at the network's door either.
+expired certificate, so it is not laid at the network's door either. Nor is an attempt during which
+the technology changed: two networks share its figure.
 
 A throughput that came near what the instrument can do on its machine shows a fast link when it
 passes a threshold, and nothing when it does not: then it is excluded.
@@ -29,19 +30,17 @@ same reason every attempt of a probe that does not measure what the rule asks fo
 failed ones and those on older technologies too (`asked.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from ..data.sample import Kind, NrEvidence, Outcome, Rat
+from ..data.sample import RADIO_CHANGED, Kind, NrEvidence, Outcome, Rat
 from .asked import silent_probes
+from .frame import Flags, Floats, Frame
 from .rules import SPEED_THRESHOLDS, Rule
-
-Flags = npt.NDArray[np.bool_]
 
 
 class Reason(IntEnum):
@@ -58,11 +57,12 @@ class Reason(IntEnum):
     PROTOCOL_ERROR = 8
     TLS_FAILURE = 9
     ADDRESS_REFUSED = 10
-    TECHNOLOGY_UNKNOWN = 11
-    OTHER_TECHNOLOGY = 12
-    WEAK_5G_EVIDENCE = 13
-    NOT_MEASURED = 14
-    INSTRUMENT_CEILING = 15
+    RADIO_CHANGED = 11
+    TECHNOLOGY_UNKNOWN = 12
+    OTHER_TECHNOLOGY = 13
+    WEAK_5G_EVIDENCE = 14
+    NOT_MEASURED = 15
+    INSTRUMENT_CEILING = 16
 
     @property
     def label(self) -> str:
@@ -78,7 +78,7 @@ _NOT_THE_NETWORK = {
     Outcome.TLS_FAILURE: Reason.TLS_FAILURE,
     Outcome.ADDRESS_REFUSED: Reason.ADDRESS_REFUSED,
 }
-_EVIDENCE_RANK = {name: rank for rank, name in enumerate(reversed(NrEvidence))}
+_EVIDENCE_RANK: dict[str, int] = {name: rank for rank, name in enumerate(reversed(NrEvidence))}
 _NR = (Rat.NR_NSA, Rat.NR_SA)
 
 
@@ -90,8 +90,15 @@ class Judged:
     success: Flags
 
 
+def unread_columns(rules: Iterable[Rule]) -> frozenset[str]:
+    """Give the columns of samples that none of some rules looks at, and nobody counts."""
+    asked = {name for rule in rules for name in rule.thresholds}
+    levels = frozenset() if "rsrp_dbm" in asked else frozenset({"rsrp_dbm", "nr_rsrp_dbm"})
+    return levels if asked & {*SPEED_THRESHOLDS} else levels | {"near_ceiling"}
+
+
 def judge_samples(
-    samples: pd.DataFrame, rule: Rule, unasked: Mapping[str, frozenset[str]] | None = None
+    samples: Frame, rule: Rule, unasked: Mapping[str, frozenset[str]] | None = None
 ) -> Judged:
     """
     Sort samples into trials and exclusions, and trials into successes and failures.
@@ -99,78 +106,66 @@ def judge_samples(
     `unasked` are the metrics that a probe does not measure (`asked.unasked_metrics`).
     """
     reason = np.zeros(len(samples), dtype=np.int8)
-    outcome = samples["outcome"].to_numpy()
-    rat = samples["rat"].to_numpy()
-    no_signal = outcome == Outcome.NO_SIGNAL.value
+    rat = samples.rat
+    no_signal = samples.outcome.among({Outcome.NO_SIGNAL})
 
     def exclude(why: Reason, rows: Flags) -> None:
         reason[rows & (reason == 0)] = why
 
     exclude(Reason.OTHER_KIND, ~_judged_kinds(samples, rule, no_signal))
-    exclude(Reason.NO_POSITION, samples["lon"].isna().to_numpy())
-    exclude(Reason.POOR_POSITION, samples["accuracy_m"].to_numpy() > rule.max_accuracy_m)
+    exclude(Reason.NO_POSITION, np.isnan(samples.lon))
+    exclude(Reason.POOR_POSITION, samples.accuracy_m > rule.max_accuracy_m)
     if rule.leave_out_uncertain:
-        exclude(Reason.UNCERTAIN_AREA, samples["uncertain"].to_numpy())
+        exclude(Reason.UNCERTAIN_AREA, samples.uncertain)
     for ended, why in _NOT_THE_NETWORK.items():
-        exclude(why, outcome == ended.value)
-    exclude(Reason.TECHNOLOGY_UNKNOWN, pd.isna(rat) & ~no_signal)
-    satisfying = _among(rat, rule.technologies)
-    falling_short = _among(rat, rule.counts_against)
+        if ended in samples.outcome.texts:
+            exclude(why, samples.outcome.among({ended}))
+    exclude(Reason.RADIO_CHANGED, samples.reason.among({RADIO_CHANGED}))
+    exclude(Reason.TECHNOLOGY_UNKNOWN, rat.missing & ~no_signal)
+    satisfying = rat.among(rule.technologies)
+    falling_short = rat.among(rule.counts_against)
     exclude(Reason.OTHER_TECHNOLOGY, ~satisfying & ~falling_short & ~no_signal)
     believed = _believed(samples, rule)
     exclude(Reason.WEAK_5G_EVIDENCE, satisfying & ~believed & ~no_signal)
     if silent := silent_probes(unasked or {}, rule):
-        exclude(Reason.NOT_MEASURED, samples["probe"].isin(silent).to_numpy())
+        exclude(Reason.NOT_MEASURED, samples.probe.among(silent))
 
     answered = satisfying & ~no_signal
     if rule.needs_speed:
-        answered &= outcome == Outcome.OK.value
+        answered &= samples.outcome.among({Outcome.OK})
     met = np.ones(len(samples), dtype=np.bool_)
     for name, threshold in rule.thresholds.items():
-        value = _level(samples, rule) if name == "rsrp_dbm" else samples[name].to_numpy()
+        value = _level(samples, rule) if name == "rsrp_dbm" else getattr(samples, name)
         exclude(Reason.NOT_MEASURED, answered & np.isnan(value))
         met &= value <= threshold if name == "rtt_idle_ms" else value >= threshold
     if rule.needs_speed:
-        at_ceiling = samples["near_ceiling"].to_numpy() == 1
-        exclude(Reason.INSTRUMENT_CEILING, answered & at_ceiling & ~met)
+        exclude(Reason.INSTRUMENT_CEILING, answered & (samples.near_ceiling == 1) & ~met)
     return Judged(reason, (reason == 0) & answered & met)
 
 
-def _judged_kinds(samples: pd.DataFrame, rule: Rule, no_signal: Flags) -> Flags:
-    kind = samples["kind"].to_numpy()
+def _judged_kinds(samples: Frame, rule: Rule, no_signal: Flags) -> Flags:
+    speed, latency = samples.kind.among({Kind.SPEED}), samples.kind.among({Kind.LATENCY})
     if rule.needs_speed:
         asked = {name for name in SPEED_THRESHOLDS if name in rule.thresholds}
-        latency_alone = asked == {"rtt_idle_ms"}
-        judged = (kind == Kind.SPEED.value) | (latency_alone & (kind == Kind.LATENCY.value))
-        return np.asarray(judged, dtype=np.bool_)
-    saw_radio = samples["rat"].notna().to_numpy() | no_signal
-    active = (kind == Kind.SPEED.value) | (kind == Kind.LATENCY.value)
-    return np.asarray((kind == Kind.SIGNAL.value) | (active & saw_radio), dtype=np.bool_)
+        return speed | latency if asked == {"rtt_idle_ms"} else speed
+    saw_radio = ~samples.rat.missing | no_signal
+    return samples.kind.among({Kind.SIGNAL}) | ((speed | latency) & saw_radio)
 
 
-def _among(rat: npt.NDArray[np.object_], technologies: frozenset[Rat]) -> Flags:
-    found = np.zeros(len(rat), dtype=np.bool_)
-    for technology in technologies:
-        found |= rat == technology.value
-    return found
-
-
-def _believed(samples: pd.DataFrame, rule: Rule) -> Flags:
+def _believed(samples: Frame, rule: Rule) -> Flags:
     """Whether a claim of 5G stands on the class that the rule asks for; other claims need none."""
     if rule.nr_evidence is None:
         return np.ones(len(samples), dtype=np.bool_)
-    rank = samples["nr_evidence"].map(_EVIDENCE_RANK).fillna(0).to_numpy()
-    claims = _among(samples["rat"].to_numpy(), frozenset(_NR))
-    return np.asarray(~claims | (rank >= _EVIDENCE_RANK[rule.nr_evidence]), dtype=np.bool_)
+    rank = samples.nr_evidence.numbered(lambda name: _EVIDENCE_RANK.get(name, 0), 0)
+    return np.asarray(~samples.rat.among(_NR) | (rank >= _EVIDENCE_RANK[rule.nr_evidence]))
 
 
-def _level(samples: pd.DataFrame, rule: Rule) -> npt.NDArray[np.float64]:
+def _level(samples: Frame, rule: Rule) -> Floats:
     """The level that a rule asks about: of the NR cell where only 5G satisfies it."""
-    serving = samples["rsrp_dbm"].to_numpy()
     if not rule.technologies <= set(_NR):
-        return serving
-    secondary = samples["rat"].to_numpy() == Rat.NR_NSA.value
-    return np.where(secondary, samples["nr_rsrp_dbm"].to_numpy(), serving)
+        return samples.rsrp_dbm
+    secondary = samples.rat.among({Rat.NR_NSA})
+    return np.where(secondary, samples.nr_rsrp_dbm, samples.rsrp_dbm)
 
 
 REASON_TEXTS = {
@@ -184,6 +179,7 @@ REASON_TEXTS = {
     "protocol_error": "fault between our client and server",
     "tls_failure": "TLS failed",
     "address_refused": "address not allowed",
+    "radio_changed": "the technology changed midway",
     "technology_unknown": "technology unknown",
     "other_technology": "another technology",
     "weak_5g_evidence": "5G without the evidence the rule asks for",

@@ -1,5 +1,5 @@
 """
-What is kept beside the samples: boundaries and results; and samples as columns, for judging.
+What is kept beside the samples: boundaries and results.
 
 Boundaries and results are not evidence: they can be made again from a file, a rule and the
 samples. They are still never changed in place. A set of boundaries is named by its content, so
@@ -9,34 +9,13 @@ Rows go in and out as mappings whose keys are the columns' names; the stage that
 meaning turns them into objects. Only the standard library is needed here.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from .errors import StoreError
-from .located import PLACED_COLUMNS, has_located
 from .store import Store, now_us
 
-SAMPLE_COLUMNS = (
-    "probe",
-    "kind",
-    "started_us",
-    "outcome",
-    "down_mbps",
-    "up_mbps",
-    "rtt_idle_ms",
-    "lon",
-    "lat",
-    "accuracy_m",
-    "plmn",
-    "operator",
-    "rat",
-    "nr_evidence",
-    "rsrp_dbm",
-    "nr_rsrp_dbm",
-    "simulated",
-    "near_ceiling",
-)
 BOUNDARY_COLUMNS = ("level", "code", "name", "parent_code", "parent_name", "wkb")
 _SET_COLUMNS = ("id", "name", "source", "vintage", "approximate", "loaded_us", "report")
 _RESULT_COLUMNS = ("computed_us", "rule", "area", "boundary_set_id", "software", "inputs")
@@ -198,47 +177,11 @@ def list_results(store: Store) -> list[dict[str, Any]]:
     )
 
 
-def load_samples(
-    store: Store,
-    *,
-    columns: Iterable[str] = SAMPLE_COLUMNS,
-    start_us: int | None = None,
-    end_us: int | None = None,
-    chunk_rows: int = 50_000,
-) -> Iterator[dict[str, tuple[Any, ...]]]:
-    """
-    Give samples as chunks of columns, in the order they were kept.
-
-    `start_us` is included, `end_us` is not. A chunk maps a column's name to its values;
-    what was not measured is None. A place is the sample's own, or that of a track joined to it.
-    """
-    known = {row[1] for row in store.connection.execute("PRAGMA table_info(sample)")}
-    names = [name for name in columns if name in known]
-    condition, values = _started(start_us, end_us)
-    chosen, table = names, "sample AS s"
-    if has_located(store):
-        chosen = [PLACED_COLUMNS.get(name, f"s.{name}") for name in names]
-        table = "sample AS s LEFT JOIN located AS l ON l.n = s.n"
-    cursor = store.connection.execute(
-        f"SELECT {', '.join(chosen)} FROM {table}{condition} ORDER BY s.n", values
-    )
-    while rows := cursor.fetchmany(chunk_rows):
-        yield dict(zip(names, zip(*rows, strict=True), strict=True))
-
-
 def count_samples(store: Store, *, start_us: int | None = None, end_us: int | None = None) -> int:
     """Give how many samples are kept, of those that started within a time."""
-    condition, values = _started(start_us, end_us)
+    condition, values = started_within(start_us, end_us)
     row = store.connection.execute(f"SELECT count(*) FROM sample{condition}", values).fetchone()
     return int(row[0])
-
-
-def load_probe_operators(store: Store) -> list[tuple[str, str, int]]:
-    """Give (probe, operator as its samples name it, how many samples), the names that exist."""
-    return store.connection.execute(
-        "SELECT probe, coalesce(operator, plmn) AS name, count(*) FROM sample"
-        " WHERE name IS NOT NULL GROUP BY probe, name ORDER BY probe, count(*) DESC, name"
-    ).fetchall()
 
 
 def load_probe_metrics(store: Store) -> list[tuple[str, int, int, int]]:
@@ -249,11 +192,26 @@ def load_probe_metrics(store: Store) -> list[tuple[str, int, int, int]]:
     ).fetchall()
 
 
-def _started(start_us: int | None, end_us: int | None) -> tuple[str, list[int]]:
+def started_within(start_us: int | None, end_us: int | None) -> tuple[str, list[int]]:
+    """Give a condition on samples, and its values: `start_us` is included, `end_us` is not."""
     bounds = [("started_us >= ?", start_us), ("started_us < ?", end_us)]
     given = [(text, value) for text, value in bounds if value is not None]
     where = " AND ".join(text for text, _ in given)
     return (f" WHERE {where}" if where else ""), [value for _, value in given]
+
+
+def load_probe_operators(store: Store) -> list[tuple[str, str, int]]:
+    """
+    Give (probe, operator as its samples name it, how many samples), the names that exist.
+
+    Only of probes with a sample that names none: nobody asks about the others.
+    """
+    return store.connection.execute(
+        "SELECT probe, coalesce(operator, plmn) AS name, count(*) FROM sample"
+        " WHERE name IS NOT NULL AND probe IN"
+        " (SELECT probe FROM sample WHERE operator IS NULL AND plmn IS NULL)"
+        " GROUP BY probe, name ORDER BY probe, count(*) DESC, name"
+    ).fetchall()
 
 
 def _insert(table: str, columns: Iterable[str]) -> str:

@@ -102,8 +102,13 @@ def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
             " that can be written and use the copy",
             file=path,
         )
-    address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-    return sqlite3.connect(address, uri=True, isolation_level=None)
+    return sqlite3.connect(reading_address(path), uri=True, isolation_level=None)
+
+
+def reading_address(path: Path) -> str:
+    """Give the address at which SQLite opens a store for reading alone."""
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    return address if _is_writable(path) else f"{address}&immutable=1"
 
 
 def _prepare(path: Path, connection: sqlite3.Connection, *, read_only: bool) -> None:

@@ -40,6 +40,8 @@ from .strict_json import read_object
 BODY_VERSION = 1
 MAX_BODY_BYTES = 1_000_000
 MAX_RECORD_CHARS = 100_000
+# The reason of an attempt during which the technology, operator or SIM changed.
+RADIO_CHANGED = "radio_changed"
 
 _PROBE = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _PLMN = re.compile(r"[0-9]{5,6}\Z")

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from .errors import RecordError, StoreError
-from .opening import explained, open_connection
+from .opening import explained, open_connection, reading_address
 from .sample import Sample, sample_id
 
 if TYPE_CHECKING:
@@ -99,6 +99,15 @@ class Store:
     def close(self) -> None:
         """Close the file; the write-ahead log is folded into it."""
         self.connection.close()
+
+    @contextmanager
+    def lent(self) -> Iterator[str]:
+        """Give the address of the file for another library to read; it is closed here meanwhile."""
+        self.connection.close()
+        try:
+            yield reading_address(self.path)
+        finally:
+            self.connection = open_connection(self.path, create=False)
 
     @property
     def folder(self) -> Path:

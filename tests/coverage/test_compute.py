@@ -72,6 +72,23 @@ def test_every_sample_is_accounted_for(chunk: MakeChunk, communes: Areas) -> Non
     assert inputs["samples"] == 1 + 1 + 1 + 2 + (1 + 1)
 
 
+def test_what_two_networks_share_is_counted_apart_and_not_judged(
+    chunk: MakeChunk, communes: Areas
+) -> None:
+    """By hand: 8 of 10 places pass, a share of 0.8; two fast and two slow shared ones leave it."""
+    failed = {"outcome": "timeout", "down_mbps": None}
+    plain = walked(10)[:8] + walked(10, **failed)[8:]
+    shared = [
+        {**place, "reason": "radio_changed", "down_mbps": speed}
+        for place, speed in zip(walked(14)[10:], (50.0, 50.0, 1.0, 1.0), strict=True)
+    ]
+    result = judged([chunk(*plain, *shared)], communes, "vn-4g")
+    west = row(result, "W")
+    assert west.share == pytest.approx(0.8)
+    assert (west.samples, west.trials, west.places) == (14, 10, 10)
+    assert west.excluded == result.inputs["excluded"] == {"radio_changed": 4}
+
+
 def test_73_places_in_one_commune_prove_it_and_the_other_has_no_data(
     chunk: MakeChunk, communes: Areas
 ) -> None:

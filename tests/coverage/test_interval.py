@@ -6,7 +6,6 @@ from phusong.coverage.interval import (
     Spread,
     clopper_pearson,
     effective_places,
-    incomplete_beta,
     order_statistics,
     quantile,
     wilson,
@@ -52,13 +51,6 @@ def test_nothing_passed_gives_the_mirror_of_everything_passed() -> None:
     for interval in (wilson, clopper_pearson):
         low, high = interval(0.0, 20, 0.95)
         assert (1 - high, 1 - low) == pytest.approx(interval(1.0, 20, 0.95))
-
-
-@pytest.mark.parametrize("x", [0.0, 0.01, 0.3, 0.5, 0.9, 1.0])
-def test_incomplete_beta_is_the_polynomial_where_it_is_one(x: float) -> None:
-    assert incomplete_beta(1, 1, x) == pytest.approx(x)
-    assert incomplete_beta(2, 1, x) == pytest.approx(x * x)
-    assert incomplete_beta(2, 2, x) == pytest.approx(3 * x**2 - 2 * x**3)
 
 
 def test_variance_is_that_of_the_mean_of_place_rates() -> None:

@@ -5,20 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phusong.coverage.frame import COLUMNS, sample_frame
-from phusong.coverage.reduce import (
-    Tally,
-    count_occasions,
-    medians,
-    merge_tallies,
-    spreads,
-    tally_samples,
-)
+from phusong.coverage.frame import COLUMNS, Frame, sample_frame
+from phusong.coverage.hexagons import cells_of
+from phusong.coverage.measures import count_occasions, medians, spreads
+from phusong.coverage.reduce import METRICS, Tally, merge_tallies, tally_samples
 from phusong.coverage.rules import load_rule
 from phusong.coverage.trials import judge_samples
 
@@ -27,15 +21,25 @@ DAY_US = 86_400_000_000
 MakeChunk = Callable[..., dict[str, Any]]
 
 
-def tally(samples: pd.DataFrame, area: str = "A") -> Tally:
-    areas = np.full(len(samples), area, dtype=object)
-    operators = samples["operator"].to_numpy(dtype=object)
-    return tally_samples(samples, judge_samples(samples, RULE), areas, operators, RULE)
+def tally(samples: Frame, area: int = 4) -> Tally:
+    areas = np.full(len(samples), area)
+    places = cells_of(samples.lon, samples.lat, RULE.place_resolution).astype(np.int64)
+    return tally_samples(samples, judge_samples(samples, RULE), areas, samples.operator, places)
 
 
-def bytes_of(counted: Tally) -> list[bytes]:
-    tables = (counted.totals, counted.occasions, counted.bins)
-    return [table.reset_index().to_csv(index=False).encode() for table in tables]
+def bytes_of(counted: Tally) -> list[Any]:
+    sums = (counted.totals, counted.occasions, counted.bins)
+    plain: list[Any] = [counted.operators]
+    for each in sums:
+        columns = [*each.keys, *(each.values[name] for name in sorted(each.values))]
+        plain.append([sorted(each.values), *((col.dtype.str, col.tobytes()) for col in columns)])
+    return plain
+
+
+def measured(counted: Tally) -> list[bytes]:
+    spread = spreads(counted)
+    found = (spread.places, spread.total, spread.squares, count_occasions(counted))
+    return [column.tobytes() for column in (*found, *(medians(counted, m) for m in METRICS))]
 
 
 attempts = st.fixed_dictionaries(
@@ -43,6 +47,7 @@ attempts = st.fixed_dictionaries(
         "probe": st.just("p"),
         "kind": st.sampled_from(["speed", "signal"]),
         "outcome": st.sampled_from(["ok", "ok", "timeout", "cancelled"]),
+        "reason": st.sampled_from([None, None, "radio_changed"]),
         "plmn": st.none(),
         "operator": st.sampled_from(["Viettel", "VNPT", "Môbi"]),
         "rat": st.sampled_from(["LTE", "3G", None]),
@@ -67,7 +72,7 @@ attempts = st.fixed_dictionaries(
 def test_shuffled_parts_add_up_to_the_whole_bit_for_bit(
     rows: list[dict[str, Any]], data: st.DataObject
 ) -> None:
-    def frame(part: list[dict[str, Any]]) -> pd.DataFrame:
+    def frame(part: list[dict[str, Any]]) -> Frame:
         return sample_frame({name: [row[name] for row in part] for name in COLUMNS})
 
     whole = merge_tallies([tally(frame(rows))])
@@ -77,26 +82,25 @@ def test_shuffled_parts_add_up_to_the_whole_bit_for_bit(
     nested = merge_tallies([merge_tallies(parts[:2]), *parts[2:]])
     for merged in (merge_tallies(parts), nested):
         assert bytes_of(merged) == bytes_of(whole)
-        assert spreads(merged) == spreads(whole)
-        assert medians(merged) == medians(whole)
+        assert measured(merged) == measured(whole)
 
 
 def test_a_parked_car_is_one_place_and_one_occasion(chunk: MakeChunk) -> None:
     parked = [{"down_mbps": 1.0 if n < 30 else 50.0} for n in range(40)]
     elsewhere = {"lat": 21.05}
     counted = tally(sample_frame(chunk(*parked, elsewhere)))
-    spread = spreads(counted)["A", "Viettel"]
-    assert spread.places == 2
-    assert spread.share == pytest.approx((0.25 + 1.0) / 2)
-    assert count_occasions(counted)["A", "Viettel"] == 2
-    assert counted.totals.loc[("A", "Viettel"), "trials"] == 41
+    spread = spreads(counted)
+    assert spread.places.tolist() == [2]
+    assert spread.share[0] == pytest.approx((0.25 + 1.0) / 2)
+    assert count_occasions(counted).tolist() == [2]
+    assert counted.count("trials").tolist() == [41]
 
 
 def test_a_place_counts_its_days_alike_however_often_it_was_tried(chunk: MakeChunk) -> None:
     good_day = [{"started_us": 5 * DAY_US}] * 9
     bad_day = [{"started_us": 7 * DAY_US, "outcome": "timeout"}]
-    spread = spreads(tally(sample_frame(chunk(*good_day, *bad_day))))["A", "Viettel"]
-    assert (spread.places, spread.share) == (1, 0.5)
+    spread = spreads(tally(sample_frame(chunk(*good_day, *bad_day))))
+    assert (spread.places.tolist(), spread.share.tolist()) == ([1], [0.5])
 
 
 def test_a_day_begins_at_midnight_by_the_sun_and_not_in_greenwich(chunk: MakeChunk) -> None:
@@ -104,29 +108,29 @@ def test_a_day_begins_at_midnight_by_the_sun_and_not_in_greenwich(chunk: MakeChu
     # midnight UTC and one morning, 23:50 and 0:10 are two days.
     midnight_utc, minute = 20_000 * DAY_US, 60_000_000
     morning = [{"started_us": midnight_utc + n * minute} for n in (-10, 10)]
-    assert count_occasions(tally(sample_frame(chunk(*morning)))) == {("A", "Viettel"): 1}
+    assert count_occasions(tally(sample_frame(chunk(*morning)))).tolist() == [1]
     at_night = [{"started_us": midnight_utc - 424 * minute + n * minute} for n in (-10, 10)]
-    assert count_occasions(tally(sample_frame(chunk(*at_night)))) == {("A", "Viettel"): 2}
+    assert count_occasions(tally(sample_frame(chunk(*at_night)))).tolist() == [2]
 
 
 def test_exclusions_are_counted_by_reason_and_not_among_the_trials(chunk: MakeChunk) -> None:
     made = chunk({}, {"outcome": "cancelled"}, {"accuracy_m": 900.0}, {"kind": "signal"})
-    totals = tally(sample_frame(made)).totals.loc[("A", "Viettel")]
-    assert totals["samples"] == 4
-    assert totals["trials"] == 1
-    assert (totals["cancelled"], totals["poor_position"], totals["other_kind"]) == (1, 1, 1)
+    counted = tally(sample_frame(made))
+    assert counted.count("samples").tolist() == [4]
+    for name in ("trials", "cancelled", "poor_position", "other_kind"):
+        assert counted.count(name).tolist() == [1]
 
 
 @pytest.mark.parametrize("value", [0.0004, 0.37, 1.0, 29.99, 30.0, 594.81, 9e5, 5e6])
 def test_a_median_is_within_half_a_percent(chunk: MakeChunk, value: float) -> None:
     made = chunk({"down_mbps": value / 3}, {"down_mbps": value}, {"down_mbps": value * 3})
     counted = tally(sample_frame(made))
-    median = medians(counted)["A", "Viettel", "down_mbps"]
+    (median,) = medians(counted, "down_mbps")
     assert median == pytest.approx(min(max(value, 1e-3), 1e6), rel=0.0051)
 
 
 def test_a_median_is_of_what_was_measured_and_absent_otherwise(chunk: MakeChunk) -> None:
     made = chunk({"down_mbps": 40.0, "rtt_idle_ms": None}, {"outcome": "timeout"})
-    found = medians(tally(sample_frame(made)))
-    assert found["A", "Viettel", "down_mbps"] == pytest.approx(40.0, rel=0.0051)
-    assert ("A", "Viettel", "rtt_idle_ms") not in found
+    counted = tally(sample_frame(made))
+    assert medians(counted, "down_mbps") == pytest.approx([40.0], rel=0.0051)
+    assert np.isnan(medians(counted, "rtt_idle_ms")).all()

@@ -50,7 +50,7 @@ def test_about_so_many_sectors_meet_a_disc_as_are_expected() -> None:
         lat = 16.0
         angle, r = rng.uniform(0, 2 * np.pi, 20_000), radius * np.sqrt(rng.uniform(0, 1, 20_000))
         lon = 105 + r * np.cos(angle) / np.cos(np.radians(lat))
-        seen = np.unique(cells_of(lon, lat + r * np.sin(angle), cut.resolution))
+        seen = np.unique(cells_of(lon, lat + r * np.sin(angle), int(cut.resolution)))
         assert len(seen) == pytest.approx(cut.count, rel=0.25)
 
 

@@ -163,5 +163,22 @@ def test_a_slow_figure_of_a_slow_instrument_is_no_evidence_of_a_slow_network(
     assert judged("vn-4g", **change) == expected
 
 
+@pytest.mark.parametrize("rule", ["vn-4g", "signal-lte"])
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, "success"),
+        ({"reason": "radio_changed"}, "radio_changed"),
+        ({"reason": "radio_changed", "outcome": "cancelled"}, "cancelled"),
+        ({"reason": "radio_changed", "accuracy_m": 5_000.0}, "poor_position"),
+        ({"reason": "upload_timeout"}, "success"),
+    ],
+)
+def test_an_attempt_that_two_networks_share_is_no_trial(
+    judged: Callable[..., str], rule: str, change: dict[str, Any], expected: str
+) -> None:
+    assert judged(rule, **change) == expected
+
+
 def test_every_reason_has_its_words() -> None:
     assert set(REASON_TEXTS) == {reason.label for reason in Reason} - {"trial"}
