@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from ...data.errors import DiskFullError
-from ...data.sample import Kind, Outcome, Position, Provenance, Radio, Sample
+from ...data.sample import RADIO_CHANGED, Kind, Outcome, Position, Provenance, Radio, Sample
 from ..engines.ceiling import Ceiling
 from ..interface import DATA_CAP, AttemptError
 from ..meter import HEARTBEAT_BYTES, Meter
@@ -30,7 +30,6 @@ from .link import has_link, is_excluded, is_up, link_to
 
 LINK_EXCLUDED = "link_excluded"
 DISK_LOW = "disk_low"
-RADIO_CHANGED = "radio_changed"
 DEFAULT_SIM = "default"
 STOP_BELOW_BYTES = 50_000_000
 WARN_BELOW_BYTES = 200_000_000
