@@ -276,7 +276,7 @@ const busyWith = new Set();
 function setBusy(what, busy) {
   if (busy) busyWith.add(what);
   else busyWith.delete(what);
-  if (busyWith.size) doing.busy = "";
+  if (busyWith.size) doing.busy = "true";
   else delete doing.busy;
 }
 

@@ -124,7 +124,7 @@ def read_result(output: bytes, start_s: float, end_s: float, *, cpu_s: float = 0
 
 
 def _fault(name: str, said: str) -> AttemptError:
-    if "403" in said:
+    if "HTTP Error 403" in said:
         return AttemptError(Outcome.SERVER_ERROR, "http_403", error=one_line(said))
     outcome, reason = _FAULTS.get(name, (Outcome.DEVICE_ERROR, "tool_broke"))
     return AttemptError(outcome, reason, error=one_line(f"{name}: {said}"))

@@ -72,6 +72,12 @@ def test_what_speedtest_cli_says_is_read() -> None:
             Outcome.SERVER_ERROR,
             "http_403",
         ),
+        # A port may hold the number of a status.
+        (
+            said(error="SpeedtestMiniConnectFailure", said="http://127.0.0.1:34035"),
+            Outcome.REFUSED,
+            "no_answer",
+        ),
         (said(error="ConfigRetrievalError", said="x"), Outcome.SERVER_ERROR, "no_configuration"),
         (
             said(error="SpeedtestBestServerFailure", said="Unable to connect"),

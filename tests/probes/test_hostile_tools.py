@@ -113,8 +113,7 @@ def test_a_mini_server_cannot_send_speedtest_cli_elsewhere(far_end: Start) -> No
     address = Address(4, (far.host, far.port))
     ended = attempt(lambda: SpeedtestCli().download(far, address, LIMITS))
     assert isinstance(ended, Failure)
-    # What matters is that nobody asked elsewhere; the tool may break over what it was told.
-    assert ended.reason in ("no_answer", "no_mini_server", "tool_broke"), ended
+    assert ended.reason in ("no_answer", "no_mini_server"), ended
     assert asked == []
 
 
