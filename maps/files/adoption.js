@@ -75,8 +75,8 @@ const TABLES = {
       [t("with IPv6"), (row) => row.with_aaaa, count],
       [t("share"), (row) => row.share, percent],
       [t("tried"), (row) => row.tried, count],
-      [t("answered"), (row) => row.reached, count],
-      [t("dead"), (row) => row.dead, count],
+      [t("answered"), (row) => (row.tried ? row.reached : null), count],
+      [t("dead"), (row) => (row.tried ? row.dead : null), count],
       [t("score"), (row) => row.score, percent],
       [t("web"), (row) => colours(row.views.web), null, "signs"],
       [t("DNS"), (row) => colours(row.views.dns), null, "signs"],
@@ -281,15 +281,16 @@ function drawAll() {
   button.textContent = LANGUAGES[other];
   button.lang = other;
   const all = data.all;
-  document.getElementById("sentence").textContent = t(
-    "{with} of {judged} hosts have an IPv6 address ({share}); {dead} publish one where nobody answers.",
-    {
-      with: number(all.with_aaaa),
-      judged: number(all.judged),
-      share: percent(all.share),
-      dead: number(all.dead),
-    },
-  );
+  const found = {
+    with: number(all.with_aaaa),
+    judged: number(all.judged),
+    share: percent(all.share),
+    dead: number(all.dead),
+  };
+  // Others' lists often tell of addresses only: that nobody was asked is not that all answered.
+  document.getElementById("sentence").textContent = all.tried
+    ? t("{with} of {judged} hosts have an IPv6 address ({share}); {dead} publish one where nobody answers.", found)
+    : t("{with} of {judged} hosts have an IPv6 address ({share}); whether they answer was not tried.", found);
   const out = excluded(all);
   document.getElementById("left-out").textContent = out ? `${t("Left out")}: ${out}.` : "";
   document.getElementById("scheme").textContent = data.verified

@@ -50,7 +50,7 @@ def open_report(browser: Any, tmp_path: Path) -> Any:
     """Open the report of two audits of three agencies in three provinces, offline."""
     contexts = []
 
-    def open_(*, phone: bool = False, many: int = 0, lang: str = "en") -> Any:
+    def open_(*, phone: bool = False, many: int = 0, lang: str = "en", tried: bool = True) -> Any:
         before = [status("a.gov.vn", NONE, 1), status("b.gov.vn", HAS, 1)]
         after = [
             status("a.gov.vn", HAS, 2, agency="Bộ A", unit="01", parent="P"),
@@ -58,6 +58,8 @@ def open_report(browser: Any, tmp_path: Path) -> Any:
             status("c.gov.vn", NONE, 2, agency="Sở Đất", unit="2"),
             *(status(f"h{n}.vn", HAS, 2, agency="Nhiều", unit="01") for n in range(many)),
         ]
+        if not tried:
+            after = [status("a.gov.vn", HAS[:1], 2, agency="Bộ A", unit="01")]
         rows = trend([("before", before), ("after", after)])
         use_language(lang)
         try:
@@ -177,6 +179,17 @@ def test_the_page_speaks_both_languages(open_report: Callable[..., Any]) -> None
     page.click("#language")
     assert page.get_attribute("html", "lang") == "en"
     assert "2 of 3 hosts" in page.inner_text("#sentence")
+
+
+def test_where_nobody_was_asked_that_is_said_and_is_no_zero(
+    open_report: Callable[..., Any],
+) -> None:
+    page = open_report(tried=False)
+    sentence = page.inner_text("#sentence")
+    assert sentence.endswith("(100.0%); whether they answer was not tried.")
+    cells = page.locator("#groups tbody tr").first.locator("td").all_inner_texts()
+    assert cells[:2] == ["1", "1"]
+    assert cells[4:7] == ["0", "–", "–"]
 
 
 def test_many_hosts_come_some_at_a_time(open_report: Callable[..., Any]) -> None:
