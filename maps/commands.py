@@ -2,10 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -24,10 +24,55 @@ from ..data.words import say
 
 if TYPE_CHECKING:
     from ..data.store import Store
+    from .basemap.archive import ArchiveTiles
+    from .basemap.folder import FolderTiles
+    from .basemap.online import OnlineTiles
+    from .basemap.tiles import TakenTiles
     from .columns import DrawnResult, Points
     from .page import PageOptions
 
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
 DEFAULT_POINTS = 5_000
+BASEMAP_OPTIONS = (
+    click.option(
+        "--basemap",
+        "folder",
+        type=click.Path(path_type=Path),
+        metavar="PATH",
+        help="Lay this beneath the areas: a folder of tiles (7/101/56.png, .jpg or .webp) or a"
+        " PMTiles file. None by default.",
+    ),
+    click.option(
+        "--basemap-mb",
+        "most_mb",
+        type=click.IntRange(1, 1000),
+        help="Take zooms of the basemap while a page grows by no more than so many megabytes (20)"
+        " or a site (100).",
+    ),
+    click.option(
+        "--basemap-rows",
+        "rows",
+        type=click.Choice(["xyz", "tms"]),
+        help="How the rows of a tile folder count: from the north (xyz) or from the south (tms);"
+        " by its tilemapresource.xml where this is not said.",
+    ),
+    click.option(
+        "--tiles",
+        "url",
+        metavar="URL",
+        help="Let the page fetch a basemap from this server, as in"
+        " https://tiles.example/{z}/{x}/{y}.png; needs --attribution.",
+    ),
+    click.option("--attribution", help="Whose the basemap is; stands on the map."),
+)
+
+
+def basemap_options(command: _Command) -> _Command:
+    """Add the options of a basemap to a command."""
+    for option in reversed(BASEMAP_OPTIONS):
+        command = option(command)
+    return command
 
 
 @click.group("map", cls=Group)
@@ -72,10 +117,12 @@ def map_group() -> None:
     multiple=True,
     help="Draw this far part small beside the map, as a way there (again for more).",
 )
+@basemap_options
 @json_option
 @pass_session
 def build(
     session: Session,
+    /,
     out: Path | None,
     site: Path | None,
     numbers: tuple[int, ...],
@@ -85,6 +132,7 @@ def build(
     home: str | None,
     insets: tuple[str, ...],
     as_json: bool,
+    **asked: Any,
 ) -> None:
     """
     Draw results on a map: one HTML file for any browser, without a network.
@@ -105,9 +153,13 @@ def build(
         home=read_extent(home) if home else None,
         insets=read_insets(insets),
     )
+    basemap = _open_basemap(**asked)
     with session.store(create=False) as store:
         drawn = load_drawn(store, numbers)
         points = sample_points(store, most=most) if most else None
+        if basemap is not None:
+            taken = _take_basemap(basemap, drawn, asked["most_mb"], in_page=site is None)
+            options = replace(options, basemap=taken)
         if site is not None:
             _build_site(store, site, drawn, points, options, as_json=as_json)
             return
@@ -122,6 +174,101 @@ def build(
         "The map is {file} ({size} MB): open it in any browser.",
         file=out,
         size=number(size_bytes / 1e6),
+    )
+
+
+def _open_basemap(
+    *,
+    folder: Path | None,
+    most_mb: int | None,
+    rows: str | None,
+    url: str | None,
+    attribution: str | None,
+) -> "FolderTiles | ArchiveTiles | OnlineTiles | None":
+    """Open the basemap that was asked for, before anything else takes its time."""
+    from .basemap.local import open_local
+    from .basemap.online import read_attribution, read_online
+
+    if folder and url:
+        raise click.UsageError(say("A map has one basemap: --basemap or --tiles."))
+    if not folder and (most_mb or rows):
+        raise click.UsageError(say("--basemap-mb and --basemap-rows go with --basemap."))
+    if url:
+        if not attribution:
+            raise click.UsageError(
+                say("--tiles needs --attribution: whose tiles they are stands on the map.")
+            )
+        online = read_online(url, attribution)
+        note(
+            "Whoever opens this map fetches tiles from {host}, which so learns what they look at.",
+            host=online.host,
+        )
+        _warn_of_borders()
+        if online.is_plain:
+            note("http: anyone on the way can read and change the tiles; prefer https.")
+        return online
+    if attribution and not folder:
+        raise click.UsageError(say("--attribution goes with --basemap or --tiles."))
+    credit = read_attribution(attribution) if attribution else None
+    return open_local(folder, rows=rows, attribution=credit) if folder else None
+
+
+def _take_basemap(
+    basemap: "FolderTiles | ArchiveTiles | OnlineTiles",
+    drawn: Sequence["DrawnResult"],
+    most_mb: int | None,
+    *,
+    in_page: bool,
+) -> "TakenTiles | OnlineTiles":
+    """Take the tiles of a basemap that fit, and say what was left out."""
+    from .basemap.archive import ArchiveTiles
+    from .basemap.online import OnlineTiles
+    from .basemap.tiles import PAGE_MB, SITE_MB, extent_of, take_tiles
+
+    if isinstance(basemap, OnlineTiles):
+        return basemap
+    limit_mb = most_mb or (PAGE_MB if in_page else SITE_MB)
+    with progress("reading the basemap", None) as advance:
+        taken = take_tiles(
+            basemap,
+            extent_of(drawn),
+            most_bytes=limit_mb * 1_000_000,
+            in_page=in_page,
+            on_progress=advance,
+        )
+    first, last = taken.zooms
+    note(
+        "Basemap: {tiles} tiles of zooms {first} to {last}.",
+        tiles=number(len(taken.places), 0),
+        first=first,
+        last=last,
+    )
+    if taken.left_out:
+        note(
+            "Its finer zooms ({first} to {last}) would take over {limit} MB and are left out:"
+            " zoom {kept} is stretched there (--basemap-mb).",
+            first=taken.left_out[0],
+            last=taken.left_out[-1],
+            limit=limit_mb,
+            kept=last,
+        )
+    if isinstance(basemap, ArchiveTiles) and basemap.is_vector:
+        note(
+            "Drawn of its layers: {drawn}. Left out, borders and names among them: {others}.",
+            drawn=", ".join(basemap.layers),
+            others=", ".join(basemap.layers_left_out) or "–",
+        )
+    else:
+        _warn_of_borders()
+    if not taken.attribution:
+        note("The basemap does not say whose it is: name its owner with --attribution.")
+    return taken
+
+
+def _warn_of_borders() -> None:
+    note(
+        "Look at the basemap before you publish: tiles of others may draw or name Hoàng Sa and"
+        " Trường Sa in ways that a Vietnamese authority must not publish."
     )
 
 

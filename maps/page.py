@@ -30,6 +30,8 @@ from typing import Any
 from ..data.errors import MapError
 from ..data.words import LANGUAGES, language, translate
 from .assets import read_leaflet
+from .basemap.online import OnlineTiles
+from .basemap.tiles import Beneath, TakenTiles
 from .columns import DrawnResult, Points
 from .layers import page_data
 from .views import Extent, Inset
@@ -50,8 +52,10 @@ SCRIPTS = (
     "site.js",
     "compare.js",
     "insets.js",
+    "basemap.js",
     "page.js",
 )
+STYLES = ("page.css", "compare.css", "basemap.css")
 MAX_TITLE_CHARS = 300
 _SHARED = ("scales", "steps_per_degree", "named")
 
@@ -73,13 +77,15 @@ class PageOptions:
     How a page is made.
 
     `title` is the reader's own, `leaflet_folder` replaces the package, `home` is the extent that
-    the map opens at in place of the bulk of its areas, `insets` are drawn beside it.
+    the map opens at in place of the bulk of its areas, `insets` are drawn beside it, and `basemap`
+    beneath.
     """
 
     title: str | None = None
     leaflet_folder: Path | None = None
     home: Extent | None = None
     insets: tuple[Inset, ...] = ()
+    basemap: TakenTiles | OnlineTiles | None = None
 
 
 def render_page(
@@ -99,11 +105,13 @@ def render_page(
     data, packs = page_data(results, points)
     shared = shared_data([data], options)
     code = page_code(options)
+    beneath = options.basemap.for_page() if options.basemap else Beneath()
+    own = own_data(data, options) | {"basemap": beneath.data}
     return fill_page(
         page_title(options.title),
-        policy=content_policy(code.scripts, code.styles),
+        policy=content_policy(code.scripts, code.styles, beneath.images),
         styles="\n".join(f"<style>{_closed(style, 'style')}</style>" for style in code.styles),
-        data=data_block(shared | own_data(data, options)) + "\n" + pack_blocks(packs),
+        data="\n".join([data_block(shared | own), pack_blocks(packs), beneath.blocks]),
         scripts="\n".join(
             f"<script>{_closed(script, 'script')}</script>" for script in code.scripts
         ),
@@ -131,7 +139,7 @@ def page_code(options: PageOptions) -> Code:
     frame = folium_frame()
     return Code(
         scripts=(leaflet.script, *frame.scripts, *map(read_file, SCRIPTS)),
-        styles=(leaflet.style, *frame.styles, read_file("page.css"), read_file("compare.css")),
+        styles=(leaflet.style, *frame.styles, *map(read_file, STYLES)),
     )
 
 
@@ -304,13 +312,17 @@ class _FrameReader(HTMLParser):
             self.texts[self._inside].append(data.strip())
 
 
-def content_policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
-    """Give the policy that lets these scripts and styles run, by their hashes, and nothing else."""
+def content_policy(scripts: Sequence[str], styles: Sequence[str], images: str = "") -> str:
+    """
+    Give the policy that lets these scripts and styles run, by their hashes, and nothing else.
+
+    `images` says where pictures may come from besides the page itself.
+    """
     allowed = " ".join(_hash(_closed(script, "script")) for script in scripts)
     styled = " ".join(_hash(_closed(style, "style")) for style in styles)
     return (
         f"default-src 'none'; script-src {allowed}; style-src {styled};"
-        " img-src data:; base-uri 'none'; form-action 'none'"
+        f" img-src data:{images}; base-uri 'none'; form-action 'none'"
     )
 
 

@@ -19,6 +19,11 @@ SEA = "#d3e1ea"
 BORDER = "#55606a"
 NO_DATA = "#f4f1ea"
 
+# How far areas hide a basemap. Whatever grey lies beneath, a class stays nearer to its own colour
+# than to any other plain class; the dark classes of a share are closest to each other.
+OVER_BASEMAP = 0.8
+OVER_BASEMAP_BY_NAME = {"share": 0.94}
+
 _CIVIDIS = ("#ffea46", "#cbba69", "#958f78", "#666970", "#31446b", "#00204d")
 _VIRIDIS = ("#fde725", "#7ad151", "#22a884", "#2a788e", "#414487", "#440154")
 
@@ -84,6 +89,7 @@ def scales() -> dict[str, Any]:
         "sea": SEA,
         "border": BORDER,
         "no_data": NO_DATA,
+        "over_basemap": {"": OVER_BASEMAP, **OVER_BASEMAP_BY_NAME},
         "verdict": [asdict(fill) for fill in VERDICTS],
         "nr": [asdict(fill) for fill in NR_EVIDENCE],
         "change": [asdict(fill) for fill in CHANGES],

@@ -26,6 +26,7 @@ import numpy as np
 import shapely
 
 from ..data.errors import MapError
+from .basemap.tiles import Beneath
 from .columns import DrawnResult, Points
 from .layers import page_data
 from .page import (
@@ -50,7 +51,7 @@ LIST_NAME = "phusong-site.json"
 FIRST_PAGE_VERTICES = 60_000
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self';"
-    " img-src data:; base-uri 'none'; form-action 'none'"
+    " img-src data:{images}; base-uri 'none'; form-action 'none'"
 )
 # The shapes and the first result: what a page shows before anybody asks for more.
 _PACKS_IN_PAGE = 2
@@ -179,6 +180,8 @@ class _Site:
         self._shared: dict[str, Any] | None = None
         self._assets: dict[str, str] = {}
         self._names_file = ""
+        basemap = options.basemap
+        self._beneath = basemap.for_site(self._put) if basemap else Beneath()
         if len(sections) > 1:
             self._names_file = self._put_hashed("names", "js", _names(levels, sections))
 
@@ -191,7 +194,7 @@ class _Site:
         if self._shared is None:
             self._share(data)
         root = "../" if section.number else ""
-        own = own_data(data, self._titled(section))
+        own = own_data(data, self._titled(section)) | {"basemap": self._beneath.data}
         own["site"] = {
             "root": root,
             "packs": f"data/{section.number}-",
@@ -207,7 +210,7 @@ class _Site:
             self._put(f"data/{section.number}-{name}.js", f'packArrived("{name}", "{pack}");\n')
         page = fill_page(
             page_title(self._titled(section).title),
-            policy=POLICY,
+            policy=POLICY.format(images=self._beneath.images),
             styles=f'<link rel="stylesheet" href="{root}{self._assets["style"]}">',
             data=data_block(own) + "\n" + pack_blocks(packs[:_PACKS_IN_PAGE]),
             scripts="\n".join(
@@ -251,10 +254,10 @@ class _Site:
         digest = hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
         return self._put(f"assets/{name}-{digest}.{kind}", text)
 
-    def _put(self, name: str, text: str) -> str:
+    def _put(self, name: str, text: str | bytes) -> str:
         path = self._folder / name
-        path.parent.mkdir(exist_ok=True)
-        content = text.encode("utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = text.encode("utf-8") if isinstance(text, str) else text
         path.write_bytes(content)
         self._files[name] = len(content)
         return name

@@ -73,6 +73,7 @@ function sayOther() {
   sayDifference();
   sayBand(at("other-band"), other.result);
   setSeen(true);
+  sayBasemap();
   const { approximate } = other.result.boundary;
   const notes = [boundariesOf(other.result), approximate ? t("APPROXIMATE shapes, made from centre points") : null];
   at("other-boundaries").textContent = notes.filter(Boolean).join(" · ");
@@ -191,6 +192,7 @@ async function openOther(place = null) {
   other.map.invalidateSize({ animate: false });
   other.map.setView(map.getCenter(), map.getZoom(), { animate: false });
   if (data.points) turnPoints();
+  await turnBasemap().catch(sayTrouble);
   await showOther({ result, operator, quantity: place?.get("show") ?? state.show });
   if (other?.layer && state.area) chooseBeside(state.area);
 }

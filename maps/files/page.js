@@ -73,6 +73,7 @@ function sayAll() {
   sayLegend(state, at("legend-unit"), at("legend"));
   if (other) sayOther();
   if (data.points) sayPoints();
+  sayBasemap();
   if (state.area) describe(at("card"), state.layer, state.area, "h2");
   hideTips();
   if (at("table-dialog").open) sayTable();
@@ -205,6 +206,7 @@ function keepPlace() {
   const place = new URLSearchParams({
     ...chosenOn(state),
     ...besides(),
+    ...beneathChosen(),
     lang: language,
     at: [lat.toFixed(4), lng.toFixed(4), map.getZoom()].join(","),
   });
@@ -250,6 +252,7 @@ async function start() {
   const chosen = state.shapes.areas.find(({ code }) => code === place.get("chosen"));
   if (chosen) choose(chosen, !place.has("at"));
   if (data.points) startPoints();
+  await startBasemap(place);
   await startOther(place);
   areas.onSettled = (grouped) => {
     areas.onSettled = sayGrouping;

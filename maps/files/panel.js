@@ -301,5 +301,6 @@ function sayAbout() {
     element("h3", t("Licences")),
     element("p", t("The map's frame was written by folium (MIT); maps are drawn by Leaflet {version}.", { version: data.leaflet.version })),
     element("pre", data.leaflet.licence),
+    element("p", basemapCredit()),
   );
 }

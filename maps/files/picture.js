@@ -10,7 +10,7 @@ function picture(container, pane) {
   const ratio = Math.max(1, window.devicePixelRatio || 1);
   const made = element("canvas");
   const pen = made.getContext("2d");
-  const lines = pictureLines(pen, frame.width - 2 * PICTURE_EDGE, pane);
+  const lines = pictureLines(pen, frame.width - 2 * PICTURE_EDGE, pane, container);
   const { rows, columns, wide } = pictureLegend(pen, frame.width - 2 * PICTURE_EDGE, pane);
   const head = lines.reduce((sum, line) => sum + line.high, PICTURE_EDGE);
   const foot = Math.ceil(rows.length / columns) * 24 + 2 * PICTURE_EDGE;
@@ -36,9 +36,11 @@ function picture(container, pane) {
   pen.clip();
   pen.fillStyle = data.scales.sea;
   pen.fillRect(0, head, frame.width, frame.height);
+  const hasBasemap = drawBasemap(pen, container, frame, head);
   for (const canvas of container.querySelectorAll("canvas")) {
     const box = canvas.getBoundingClientRect();
     if (!box.width || !canvas.width) continue;
+    pen.globalAlpha = hasBasemap ? Number(canvas.closest(".leaflet-layer")?.style.opacity || 1) : 1;
     pen.drawImage(canvas, box.left - frame.left, head + box.top - frame.top, box.width, box.height);
   }
   pen.restore();
@@ -53,7 +55,7 @@ function picture(container, pane) {
   return made;
 }
 
-function pictureLines(pen, width, { result, layer, shown }) {
+function pictureLines(pen, width, { result, layer, shown }, container) {
   const plain = { color: "#1b1f23", back: null };
   const lines = [];
   const add = (text, font, high, look = plain) => {
@@ -67,6 +69,7 @@ function pictureLines(pen, width, { result, layer, shown }) {
   for (const id of ["approximate", "indication", "unverified"]) {
     if (!at(id).hidden) add(at(id).textContent, `700 14px ${PICTURE_FONT}`, 20);
   }
+  add(basemapLine(container), `14px ${PICTURE_FONT}`, 20);
   if (result.simulated) {
     const band = element("p");
     sayBand(band, result);

@@ -59,7 +59,7 @@ function namesWith(wanted, most) {
 /** Give the address of another page of the site, by its number, with what is chosen on this one. */
 function addressOf(page, more = {}) {
   const { result, layer, show } = state;
-  const chosen = { rule: result.rule, period: periodKey(result), operator: layer.operator, show, lang: language, ...besides() };
+  const chosen = { rule: result.rule, period: periodKey(result), operator: layer.operator, show, lang: language, ...besides(), ...beneathChosen() };
   const file = page ? `areas/${page}.html` : "index.html";
   return `${site.root}${file}#${new URLSearchParams({ ...chosen, ...more })}`;
 }

@@ -2,9 +2,11 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from io import BytesIO
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 import shapely
 
 from phusong.coverage.summary import AreaSummary, Result, Verdict
+from phusong.maps.basemap.tiles import tile_ranges
 from phusong.maps.columns import DrawnResult
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
@@ -27,7 +30,8 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-READY_WITHIN_S = 30
+READY_WITHIN_S = 90
+SQUARES = (105.0, 20.0, 105.5, 20.1)
 
 
 @pytest.fixture
@@ -154,6 +158,77 @@ def make_points() -> Callable[..., SimpleNamespace]:
     return make
 
 
+@pytest.fixture(scope="session")
+def make_tile() -> Callable[..., bytes]:
+    """Make a tile's picture: a chequered one whose colour and size can be named."""
+    from PIL import Image, ImageDraw
+
+    def make(
+        color: str = "#7aa35a", *, kind: str = "PNG", px: int = 256, border: str | None = "#333333"
+    ) -> bytes:
+        picture = Image.new("RGB", (px, px), color)
+        if border:
+            ImageDraw.Draw(picture).rectangle((0, 0, px - 1, px - 1), outline=border)
+        out = BytesIO()
+        picture.save(out, kind)
+        return out.getvalue()
+
+    return make
+
+
+@pytest.fixture
+def tile_folder(tmp_path: Path, make_tile: Callable[..., bytes]) -> Callable[..., Path]:
+    """Write a folder of tiles over the squares that tests draw, by zoom, column and row."""
+
+    def write(name: str = "tiles", *, zooms: Sequence[int] = range(9), ending: str = "png") -> Path:
+        kind = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP"}[ending]
+        colors = ["#7aa35a", "#3d6fa8", "#c9a24b"]
+        pictures = [make_tile(color, kind=kind) for color in colors]
+        for zoom in zooms:
+            for x, y in product(*tile_ranges(SQUARES, zoom, 256)):
+                path = tmp_path / name / str(zoom) / str(x) / f"{y}.{ending}"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(pictures[(x + y) % len(pictures)])
+        return tmp_path / name
+
+    return write
+
+
+@pytest.fixture
+def write_pmtiles(tmp_path: Path) -> Callable[..., Path]:
+    """Write tiles (by zoom, column and row) as a PMTiles file; name what its header should say."""
+    from pmtiles.tile import Compression, TileType, zxy_to_tileid
+    from pmtiles.writer import Writer
+
+    def write(
+        tiles: Mapping[tuple[int, int, int], bytes],
+        *,
+        kind: TileType = TileType.PNG,
+        metadata: Mapping[str, object] | None = None,
+        **changes: object,
+    ) -> Path:
+        path = tmp_path / "map.pmtiles"
+        header = {
+            "tile_type": kind,
+            "tile_compression": Compression.NONE,
+            "min_lon_e7": -1_800_000_000,
+            "min_lat_e7": -850_000_000,
+            "max_lon_e7": 1_800_000_000,
+            "max_lat_e7": 850_000_000,
+            "center_zoom": 0,
+            "center_lon_e7": 0,
+            "center_lat_e7": 0,
+        }
+        with path.open("wb") as file:
+            writer = Writer(file)
+            for place in sorted(tiles, key=lambda each: zxy_to_tileid(*each)):
+                writer.write_tile(zxy_to_tileid(*place), tiles[place])
+            writer.finalize(header | changes, dict(metadata or {}))
+        return path
+
+    return write
+
+
 @dataclass
 class Opened:
     """A page open in the browser, and everything it said or asked for."""
@@ -225,12 +300,14 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
     """Open a page's text from a file, and wait until its map is drawn."""
     contexts = []
 
-    def open_(html: str, *, width: int = 1280, height: int = 800, address: str = "") -> Opened:
+    def open_(
+        html: str, *, width: int = 1280, height: int = 800, address: str = "", tiles: str = ""
+    ) -> Opened:
         path = tmp_path / "page.html"
         path.write_text(html, "utf-8")
-        return visit(path.as_uri() + address, width, height)
+        return visit(path.as_uri() + address, width, height, tiles)
 
-    def visit(url: str, width: int, height: int) -> Opened:
+    def visit(url: str, width: int, height: int, tiles: str = "") -> Opened:
         phone = width < 500
         context = browser.new_context(
             viewport={"width": width, "height": height}, is_mobile=phone, has_touch=phone
@@ -240,7 +317,7 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
 
         def only_files(route: Any) -> None:
             address = route.request.url
-            if address == url.partition("#")[0]:
+            if address == url.partition("#")[0] or (tiles and address.startswith(tiles)):
                 route.continue_()
                 return
             opened.requests.append(address)
@@ -250,7 +327,7 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
         opened.page.on("console", lambda message: opened.console.append(message.text))
         opened.page.on("pageerror", lambda error: opened.console.append(str(error)))
         opened.page.on("dialog", lambda dialog: opened.console.append(dialog.message))
-        opened.page.goto(url)
+        opened.page.goto(url, timeout=1_000 * READY_WITHIN_S)
         wait_until_ready(opened)
         return opened
 
@@ -294,7 +371,7 @@ def open_site(browser: Any) -> Iterator[Callable[[str], OpenedSite]]:
         context.route("**/*", only_own)
         opened.page.on("console", lambda message: opened.console.append(message.text))
         opened.page.on("pageerror", lambda error: opened.console.append(str(error)))
-        opened.page.goto(f"{root}index.html")
+        opened.page.goto(f"{root}index.html", timeout=1_000 * READY_WITHIN_S)
         wait_until_ready(opened)
         return opened
 

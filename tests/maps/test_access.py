@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from phusong.maps.basemap.folder import FolderTiles
+from phusong.maps.basemap.tiles import extent_of, take_tiles
 from phusong.maps.columns import DrawnResult
-from phusong.maps.page import render_page
+from phusong.maps.page import PageOptions, render_page
 
 pytestmark = pytest.mark.browser
 
@@ -62,10 +64,29 @@ def test_axe_finds_nothing_serious(
     opened = open_page(render_page([four_verdicts], make_points()), width=width, height=height)
     opened.page.emulate_media(color_scheme=scheme)
     opened.run(f"() => {{ {script} }}")
+    look_with(axe, opened)
+    opened.screenshot(f"access-{state.replace(', ', '-').replace(' ', '-')}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_where_there_is_a_basemap(
+    open_page: Callable[..., Any],
+    four_verdicts: DrawnResult,
+    tile_folder: Callable[..., Path],
+    axe: str,
+    scheme: str,
+) -> None:
+    source = FolderTiles(tile_folder(), attribution="© Test")
+    taken = take_tiles(source, extent_of([four_verdicts]), most_bytes=10_000_000)
+    opened = open_page(render_page([four_verdicts], options=PageOptions(basemap=taken)))
+    opened.page.emulate_media(color_scheme=scheme)
+    look_with(axe, opened)
+
+
+def look_with(axe: str, opened: Any) -> None:
     opened.settle()
     opened.run(axe)
     found = opened.run("() => axe.run(document, { resultTypes: ['violations'] })")
-    opened.screenshot(f"access-{state.replace(', ', '-').replace(' ', '-')}")
     serious = [
         (each["id"], [node["html"][:120] for node in each["nodes"]])
         for each in found["violations"]

@@ -1,12 +1,14 @@
 """`phusong map build`: kept results in, one file out."""
 
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pmtiles.tile import TileType
 
 from phusong.coverage.boundaries import make_set, set_to_rows
 from phusong.coverage.record import result_to_rows
@@ -175,6 +177,89 @@ def test_a_site_is_written_and_its_pages_are_counted(
     assert answer["files"] == len(files)
     assert answer["size_bytes"] == sum(path.stat().st_size for path in files)
     assert 0 < answer["first_page_bytes"] <= answer["size_bytes"]
+
+
+def test_a_basemap_is_packed_into_the_page_and_what_is_left_out_is_said(
+    phusong: Any, keep: Any, make_area: Any, tile_folder: Any, tmp_path: Path
+) -> None:
+    keep(make_area("1"))
+    folder = tile_folder()
+    noise = os.urandom(1_600_000)
+    for path in (folder / "8").rglob("*.png"):
+        # A picture that differs from all others, and is large.
+        path.write_bytes(path.read_bytes() + noise + str(path).encode())
+    out = tmp_path / "map.html"
+    finished = phusong("map", "build", out, "--basemap", folder, "--basemap-mb", 4)
+    assert finished.code == 0
+    assert "tiles of zooms 0 to 7" in finished.err
+    assert "(8 to 8) would take over 4 MB" in finished.err
+    assert "Trường Sa" in finished.err
+    assert "name its owner with --attribution" in finished.err
+    assert '"kind":"packed"' in out.read_text("utf-8")
+    vietnamese = phusong(
+        "map",
+        "build",
+        out,
+        "--basemap",
+        folder,
+        "--basemap-mb",
+        4,
+        "--attribution",
+        "© A",
+        lang="vi",
+    )
+    assert "mức thu phóng 0 đến 7" in vietnamese.err
+    assert "--attribution" not in vietnamese.err
+
+
+def test_a_vector_basemap_says_which_layers_it_draws(
+    phusong: Any, keep: Any, make_area: Any, write_pmtiles: Any, tmp_path: Path
+) -> None:
+    keep(make_area("1"))
+    layers = [{"id": "water"}, {"id": "boundaries"}]
+    path = write_pmtiles({(0, 0, 0): b""}, kind=TileType.MVT, metadata={"vector_layers": layers})
+    finished = phusong("map", "build", tmp_path / "map.html", "--basemap", path)
+    assert finished.code == 0
+    assert "Drawn of its layers: water. Left out, borders and names among them: boundaries." in (
+        finished.err
+    )
+
+
+def test_a_site_has_the_tiles_as_files(
+    phusong: Any, keep: Any, make_area: Any, tile_folder: Any, tmp_path: Path
+) -> None:
+    keep(make_area("1"))
+    finished = phusong("map", "build", "--site", tmp_path / "site", "--basemap", tile_folder())
+    assert finished.code == 0
+    (tile,) = (tmp_path / "site").glob("basemap-*/7/101/56.png")
+    assert tile.read_bytes() == (tmp_path / "tiles" / "7" / "101" / "56.png").read_bytes()
+    # A tile that somebody else put there keeps the site from being replaced.
+    (tile.parent / "999.png").touch()
+    again = phusong("map", "build", "--site", tmp_path / "site")
+    assert (again.code, "999.png" in again.err) == (3, True)
+
+
+def test_online_tiles_are_announced_and_plain_ones_warned_of(
+    phusong: Any, keep: Any, make_area: Any, tmp_path: Path
+) -> None:
+    keep(make_area("1"))
+    out = tmp_path / "map.html"
+    tiles = ("--tiles", "http://tiles.example/{z}/{x}/{y}.png", "--attribution", "© A")
+    finished = phusong("map", "build", out, *tiles)
+    assert finished.code == 0
+    assert "fetches tiles from tiles.example" in finished.err
+    assert "prefer https" in finished.err
+    assert "img-src data: http://tiles.example;" in out.read_text("utf-8")
+
+
+@pytest.mark.parametrize("basemap", ["nowhere", "."])
+def test_a_basemap_that_is_none_writes_nothing(
+    basemap: str, phusong: Any, keep: Any, make_area: Any, tmp_path: Path
+) -> None:
+    keep(make_area("1"))
+    finished = phusong("map", "build", tmp_path / "map.html", "--basemap", tmp_path / basemap)
+    assert (finished.code, "basemap" in finished.err or "tiles" in finished.err) == (3, True)
+    assert not (tmp_path / "map.html").exists()
 
 
 @pytest.mark.parametrize("arguments", [[], ["map.html", "--site", "site"]])

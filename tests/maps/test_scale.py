@@ -7,7 +7,15 @@ import pytest
 
 from phusong.coverage.summary import Verdict
 from phusong.data.sample import NrEvidence
-from phusong.maps.scale import CHANGES, NO_DATA, NR_EVIDENCE, STEPS, VERDICTS
+from phusong.maps.scale import (
+    CHANGES,
+    NO_DATA,
+    NR_EVIDENCE,
+    OVER_BASEMAP,
+    OVER_BASEMAP_BY_NAME,
+    STEPS,
+    VERDICTS,
+)
 
 # Machado, Oliveira and Fernandes 2009, severity 1.0, on linear RGB.
 BLINDNESS = {
@@ -105,6 +113,27 @@ def test_classes_of_a_number_have_one_colour_more_than_edges(name: str) -> None:
 def test_only_what_the_evidence_does_not_settle_is_hatched() -> None:
     assert {fill.key for fill in VERDICTS if fill.hatch} == {Verdict.UNPROVEN}
     assert {fill.key for fill in NR_EVIDENCE if fill.hatch} == {NrEvidence.NSA_INDICATED}
+
+
+PLAIN = {
+    "verdict": [fill.color for fill in VERDICTS if fill.hatch is None],
+    "nr": [*(fill.color for fill in NR_EVIDENCE if fill.hatch is None), NO_DATA],
+    "change": [fill.color for fill in CHANGES if fill.hatch is None],
+    **{name: [*steps.colors, NO_DATA] for name, steps in STEPS.items()},
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_over_any_grey_basemap_a_class_is_nearest_to_its_own_colour(name: str) -> None:
+    opacity = OVER_BASEMAP_BY_NAME.get(name, OVER_BASEMAP)
+    own = [lab(color) for color in PLAIN[name]]
+    for index, color in enumerate(PLAIN[name]):
+        parts = numpy.array([int(color[at : at + 2], 16) for at in (1, 3, 5)])
+        for grey in range(0, 256, 5):
+            seen = numpy.rint(opacity * parts + (1 - opacity) * grey).astype(int)
+            lies = lab("#" + "".join(f"{part:02x}" for part in seen))
+            away = [numpy.linalg.norm(lies - other) for other in own]
+            assert away.index(min(away)) == index, (color, grey)
 
 
 def test_every_verdict_and_evidence_class_has_a_fill() -> None:
