@@ -23,11 +23,15 @@ from ..console import (
 from ..data.words import say
 
 if TYPE_CHECKING:
+    from ..coverage.adoption import HostStatus
+    from ..coverage.adoption_areas import Placed
     from ..data.store import Store
+    from .adoption_layer import DrawnAdoption
     from .columns import DrawnResult, Points
     from .page import PageOptions
 
 DEFAULT_POINTS = 5_000
+MAX_AUDITS = 12
 
 
 @click.group("map", cls=Group)
@@ -72,6 +76,12 @@ def map_group() -> None:
     multiple=True,
     help="Draw this far part small beside the map, as a way there (again for more).",
 )
+@click.option(
+    "--adoption/--no-adoption",
+    "with_adoption",
+    default=True,
+    help="Show IPv6 adoption by area, where audits are kept.",
+)
 @json_option
 @pass_session
 def build(
@@ -84,6 +94,7 @@ def build(
     leaflet: Path | None,
     home: str | None,
     insets: tuple[str, ...],
+    with_adoption: bool,
     as_json: bool,
 ) -> None:
     """
@@ -93,6 +104,7 @@ def build(
     diacritics, a table, and says it in English and Vietnamese. A site leads from the level with
     the fewest areas down to the one with the most.
     """
+    from ..data.errors import MapError
     from ..data.sample_points import sample_points
     from .page import PageOptions, render_page, write_page
     from .views import read_extent, read_insets
@@ -107,17 +119,26 @@ def build(
     )
     with session.store(create=False) as store:
         drawn = load_drawn(store, numbers)
+        adoptions = load_adoptions(store, drawn) if with_adoption else []
+        if not drawn and not adoptions:
+            raise MapError(
+                "there is no result to draw; compute one first: phusong coverage compute"
+            )
         points = sample_points(store, most=most) if most else None
         if site is not None:
-            _build_site(store, site, drawn, points, options, as_json=as_json)
+            _build_site(store, site, drawn, adoptions, points, options, as_json=as_json)
             return
     assert out is not None
-    size_bytes = write_page(out, render_page(drawn, points, options))
+    size_bytes = write_page(out, render_page(drawn, points, options, adoptions))
     rows = [_counted(one) for one in drawn]
+    audits = [{"audit": one.adoption.audit, "area": one.adoption.area} for one in adoptions]
     if as_json:
-        print_json([{"file": out, "bytes": size_bytes, "results": rows}])
+        print_json([{"file": out, "bytes": size_bytes, "results": rows, "audits": audits}])
         return
-    print_table([list(row.values()) for row in rows], list(rows[0]))
+    if rows:
+        print_table([list(row.values()) for row in rows], list(rows[0]))
+    if adoptions:
+        note("IPv6 adoption is on the map, by {n} audits.", n=len({row["audit"] for row in audits}))
     note(
         "The map is {file} ({size} MB): open it in any browser.",
         file=out,
@@ -129,6 +150,7 @@ def _build_site(
     store: "Store",
     folder: Path,
     drawn: Sequence["DrawnResult"],
+    adoptions: Sequence["DrawnAdoption"],
     points: "Points | None",
     options: "PageOptions",
     *,
@@ -140,7 +162,9 @@ def _build_site(
     over = [one for one in drawn if one.result.boundary_id is not None]
     parents = load_parents(store, over[0].result.boundary_id or "") if over else {}
     with progress("drawing pages", count_pages(drawn, parents)) as advance:
-        written = write_site(folder, drawn, parents, points, options, on_progress=advance)
+        written = write_site(
+            folder, drawn, parents, points, options, adoptions=adoptions, on_progress=advance
+        )
     if len(over) < len(drawn):
         note("{count} results over H3 cells are left out.", count=len(drawn) - len(over))
     if as_json:
@@ -161,14 +185,11 @@ def load_drawn(store: "Store", numbers: Sequence[int]) -> list["DrawnResult"]:
     from ..coverage.boundaries import frame_from_rows
     from ..coverage.hexagons import hexagon_frame
     from ..coverage.record import result_from_rows
-    from ..data.errors import MapError
     from ..data.kept import list_results, load_boundaries, load_result
     from .columns import DrawnResult
 
     if not numbers:
         numbers = newest_results(list_results(store))
-    if not numbers:
-        raise MapError("there is no result to draw; compute one first: phusong coverage compute")
     drawn = []
     frames: dict[tuple[str, str], Any] = {}
     for each in dict.fromkeys(numbers):
@@ -191,7 +212,116 @@ def newest_results(rows: Sequence[dict[str, Any]]) -> list[int]:
         inputs = json.loads(row["inputs"])
         period = (inputs.get("period_start"), inputs.get("period_end"))
         newest[row["rule"], row["area"], row["boundary_set_id"], *period] = row["id"]
-    return sorted(newest.values())
+    # The page opens with what comes first: the latest period of the first rule.
+    alike: dict[tuple[Any, ...], list[tuple[str, int]]] = {}
+    for (*kind, _, end), row_id in sorted(newest.items(), key=lambda each: each[1]):
+        alike.setdefault(tuple(kind), []).append((end or "9999", row_id))
+    return [row_id for found in alike.values() for _, row_id in sorted(found, reverse=True)]
+
+
+def load_adoptions(store: "Store", drawn: Sequence["DrawnResult"]) -> list["DrawnAdoption"]:
+    """
+    Give the audits that the store has, the newest first, over the areas that are drawn.
+
+    Where their agencies' units are larger than all of these, the level that has the most of them
+    is drawn for them.
+    """
+    from ..coverage.adoption_areas import choose_levels, place_hosts
+    from ..data.kept import load_boundary_set, load_codes, load_parents
+
+    audits = load_audits(store)
+    if not audits:
+        return []
+    named = dict.fromkeys(each.result.boundary_id for each in drawn if each.result.boundary_id)
+    headers = [load_boundary_set(store, set_id) for set_id in named] or [load_boundary_set(store)]
+    shapes = {each.shapes_key: each.geometry for each in drawn}
+    found = []
+    for header in headers:
+        if header is None:
+            found += _over_packaged_provinces(audits)
+            continue
+        parents, codes = load_parents(store, header["id"]), load_codes(store, header["id"])
+        for name, statuses in audits.items():
+            placed = {level: place_hosts(statuses, codes[level], parents) for level in codes}
+            shown = [level for level in codes if (header["id"], level) in shapes]
+            for level in choose_levels(placed, shown):
+                frame = _frame(store, shapes, header["id"], level)
+                found.append(_drawn_audit(name, statuses, placed[level], level, frame, header))
+    return found
+
+
+def load_audits(store: "Store") -> dict[str, list["HostStatus"]]:
+    """Give every audit's hosts by their newest check, the newest audit first."""
+    from ..coverage.adoption import newest, status_of
+    from ..coverage.adoption_pack import load_pack
+    from ..data.ipv6 import kept_checks
+
+    pack = load_pack()
+    checked: dict[str, list[HostStatus]] = {}
+    for check in kept_checks(store):
+        audit = check.record.get("audit")
+        if isinstance(audit, str):
+            # Checks come by time: an audit moves to the end with each of its own.
+            checked[audit] = checked.pop(audit, [])
+            checked[audit].append(status_of(check.at, check.record, pack))
+    return {name: newest(checked[name]) for name in [*checked][: -MAX_AUDITS - 1 : -1]}
+
+
+def _frame(
+    store: "Store", shapes: dict[tuple[str | None, str], Any], set_id: str, level: str
+) -> Any:
+    from ..coverage.boundaries import frame_from_rows
+    from ..data.kept import load_boundaries
+
+    if (set_id, level) not in shapes:
+        shapes[set_id, level] = frame_from_rows(load_boundaries(store, set_id, level))
+    return shapes[set_id, level]
+
+
+def _over_packaged_provinces(audits: dict[str, list["HostStatus"]]) -> list["DrawnAdoption"]:
+    from ..coverage.adoption_areas import place_hosts
+    from ..coverage.provinces import Provinces
+
+    provinces = Provinces.vietnam()
+    codes = list(provinces.names)
+    parents = {unit: code for unit, code in provinces.province_of.items() if unit != code}
+    header = {"id": None, "name": None, "vintage": None, "approximate": provinces.approximate}
+    frame = provinces.drawn()
+    return [
+        _drawn_audit(name, statuses, placed, "province", frame, header)
+        for name, statuses in audits.items()
+        if (placed := place_hosts(statuses, codes, parents)).hosts
+    ]
+
+
+def _drawn_audit(
+    name: str,
+    statuses: Sequence["HostStatus"],
+    placed: "Placed",
+    level: str,
+    frame: Any,
+    header: dict[str, Any],
+) -> "DrawnAdoption":
+    from ..coverage.adoption import group_of
+    from ..coverage.adoption_areas import AreaAdoption, counts_of
+    from ..probes.ipv6.findings import EXPLAINED
+    from .adoption_layer import DrawnAdoption
+
+    adoption = AreaAdoption(
+        audit=name,
+        first=min(status.at for status in statuses),
+        last=max(status.at for status in statuses),
+        area=level,
+        boundary_id=header["id"],
+        boundary_name=header["name"],
+        boundary_vintage=header["vintage"],
+        boundary_approximate=bool(header["approximate"]),
+        groups=placed.groups(),
+        counts=counts_of([group_of("all", statuses)]),
+        outside=placed.outside,
+    )
+    reasons = {reason: meaning for reason, (meaning, _) in EXPLAINED.items()}
+    return DrawnAdoption(adoption=adoption, geometry=frame, reasons=reasons)
 
 
 def _counted(drawn: "DrawnResult") -> dict[str, object]:
