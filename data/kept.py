@@ -123,6 +123,17 @@ def load_parents(store: Store, set_id: str) -> dict[str, str | None]:
     return {row["code"]: row["parent_code"] for row in rows}
 
 
+def load_codes(store: Store, set_id: str) -> dict[str, list[str]]:
+    """Give the codes of each level of a set, the level with the fewest areas first."""
+    rows = store.tables.query(
+        "SELECT level, code FROM boundary WHERE set_id = ? ORDER BY level, code", (set_id,)
+    )
+    codes: dict[str, list[str]] = {}
+    for row in rows:
+        codes.setdefault(row["level"], []).append(row["code"])
+    return dict(sorted(codes.items(), key=lambda each: len(each[1])))
+
+
 def kept_beside(store: Store, name: str) -> Path:
     """Give where something that can be made again is kept: in a folder beside the store."""
     safe = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in name)

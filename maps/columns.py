@@ -55,6 +55,11 @@ class DrawnResult:
     result: Result
     geometry: "GeoDataFrame"
 
+    @property
+    def shapes_key(self) -> tuple[str | None, str]:
+        """Give what results over the same shapes have in common."""
+        return (self.result.boundary_id, self.result.area)
+
 
 class Points(Protocol):
     """Samples to draw as points: parallel columns, and how many there were to choose from."""

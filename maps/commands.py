@@ -2,10 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,58 +21,20 @@ from ..console import (
     progress,
 )
 from ..data.words import say
+from .basemap.commands import basemap_options, open_basemap, take_basemap
 
 if TYPE_CHECKING:
+    from ..coverage.adoption import HostStatus
+    from ..coverage.adoption_areas import Placed
     from ..data.store import Store
-    from .basemap.archive import ArchiveTiles
-    from .basemap.folder import FolderTiles
-    from .basemap.online import OnlineTiles
-    from .basemap.tiles import TakenTiles
+    from .adoption_layer import DrawnAdoption
     from .columns import DrawnResult, Points
     from .page import PageOptions
 
-_Command = TypeVar("_Command", bound=Callable[..., object])
-
 DEFAULT_POINTS = 5_000
-BASEMAP_OPTIONS = (
-    click.option(
-        "--basemap",
-        "folder",
-        type=click.Path(path_type=Path),
-        metavar="PATH",
-        help="Lay this beneath the areas: a folder of tiles (7/101/56.png, .jpg or .webp) or a"
-        " PMTiles file. None by default.",
-    ),
-    click.option(
-        "--basemap-mb",
-        "most_mb",
-        type=click.IntRange(1, 1000),
-        help="Take zooms of the basemap while a page grows by no more than so many megabytes (20)"
-        " or a site (100).",
-    ),
-    click.option(
-        "--basemap-rows",
-        "rows",
-        type=click.Choice(["xyz", "tms"]),
-        help="How the rows of a tile folder count: from the north (xyz) or from the south (tms);"
-        " by its tilemapresource.xml where this is not said.",
-    ),
-    click.option(
-        "--tiles",
-        "url",
-        metavar="URL",
-        help="Let the page fetch a basemap from this server, as in"
-        " https://tiles.example/{z}/{x}/{y}.png; needs --attribution.",
-    ),
-    click.option("--attribution", help="Whose the basemap is; stands on the map."),
-)
 
 
-def basemap_options(command: _Command) -> _Command:
-    """Add the options of a basemap to a command."""
-    for option in reversed(BASEMAP_OPTIONS):
-        command = option(command)
-    return command
+MAX_AUDITS = 12
 
 
 @click.group("map", cls=Group)
@@ -118,6 +80,12 @@ def map_group() -> None:
     help="Draw this far part small beside the map, as a way there (again for more).",
 )
 @basemap_options
+@click.option(
+    "--adoption/--no-adoption",
+    "with_adoption",
+    default=True,
+    help="Show IPv6 adoption by area, where audits are kept.",
+)
 @json_option
 @pass_session
 def build(
@@ -131,6 +99,7 @@ def build(
     leaflet: Path | None,
     home: str | None,
     insets: tuple[str, ...],
+    with_adoption: bool,
     as_json: bool,
     **asked: Any,
 ) -> None:
@@ -141,6 +110,7 @@ def build(
     diacritics, a table, and says it in English and Vietnamese. A site leads from the level with
     the fewest areas down to the one with the most.
     """
+    from ..data.errors import MapError
     from ..data.sample_points import sample_points
     from .page import PageOptions, render_page, write_page
     from .views import read_extent, read_insets
@@ -153,23 +123,33 @@ def build(
         home=read_extent(home) if home else None,
         insets=read_insets(insets),
     )
-    basemap = _open_basemap(**asked)
+    basemap = open_basemap(**asked)
     with session.store(create=False) as store:
         drawn = load_drawn(store, numbers)
+        adoptions = load_adoptions(store, drawn) if with_adoption else []
+        if not drawn and not adoptions:
+            raise MapError(
+                "there is no result to draw; compute one first: phusong coverage compute"
+            )
         points = sample_points(store, most=most) if most else None
         if basemap is not None:
-            taken = _take_basemap(basemap, drawn, asked["most_mb"], in_page=site is None)
+            shown = [*drawn, *adoptions]
+            taken = take_basemap(basemap, shown, asked["most_mb"], in_page=site is None)
             options = replace(options, basemap=taken)
         if site is not None:
-            _build_site(store, site, drawn, points, options, as_json=as_json)
+            _build_site(store, site, drawn, adoptions, points, options, as_json=as_json)
             return
     assert out is not None
-    size_bytes = write_page(out, render_page(drawn, points, options))
+    size_bytes = write_page(out, render_page(drawn, points, options, adoptions))
     rows = [_counted(one) for one in drawn]
+    audits = [{"audit": one.adoption.audit, "area": one.adoption.area} for one in adoptions]
     if as_json:
-        print_json([{"file": out, "bytes": size_bytes, "results": rows}])
+        print_json([{"file": out, "bytes": size_bytes, "results": rows, "audits": audits}])
         return
-    print_table([list(row.values()) for row in rows], list(rows[0]))
+    if rows:
+        print_table([list(row.values()) for row in rows], list(rows[0]))
+    if adoptions:
+        note("IPv6 adoption is on the map, by {n} audits.", n=len({row["audit"] for row in audits}))
     note(
         "The map is {file} ({size} MB): open it in any browser.",
         file=out,
@@ -177,105 +157,11 @@ def build(
     )
 
 
-def _open_basemap(
-    *,
-    folder: Path | None,
-    most_mb: int | None,
-    rows: str | None,
-    url: str | None,
-    attribution: str | None,
-) -> "FolderTiles | ArchiveTiles | OnlineTiles | None":
-    """Open the basemap that was asked for, before anything else takes its time."""
-    from .basemap.local import open_local
-    from .basemap.online import read_attribution, read_online
-
-    if folder and url:
-        raise click.UsageError(say("A map has one basemap: --basemap or --tiles."))
-    if not folder and (most_mb or rows):
-        raise click.UsageError(say("--basemap-mb and --basemap-rows go with --basemap."))
-    if url:
-        if not attribution:
-            raise click.UsageError(
-                say("--tiles needs --attribution: whose tiles they are stands on the map.")
-            )
-        online = read_online(url, attribution)
-        note(
-            "Whoever opens this map fetches tiles from {host}, which so learns what they look at.",
-            host=online.host,
-        )
-        _warn_of_borders()
-        if online.is_plain:
-            note("http: anyone on the way can read and change the tiles; prefer https.")
-        return online
-    if attribution and not folder:
-        raise click.UsageError(say("--attribution goes with --basemap or --tiles."))
-    credit = read_attribution(attribution) if attribution else None
-    return open_local(folder, rows=rows, attribution=credit) if folder else None
-
-
-def _take_basemap(
-    basemap: "FolderTiles | ArchiveTiles | OnlineTiles",
-    drawn: Sequence["DrawnResult"],
-    most_mb: int | None,
-    *,
-    in_page: bool,
-) -> "TakenTiles | OnlineTiles":
-    """Take the tiles of a basemap that fit, and say what was left out."""
-    from .basemap.archive import ArchiveTiles
-    from .basemap.online import OnlineTiles
-    from .basemap.tiles import PAGE_MB, SITE_MB, extent_of, take_tiles
-
-    if isinstance(basemap, OnlineTiles):
-        return basemap
-    limit_mb = most_mb or (PAGE_MB if in_page else SITE_MB)
-    with progress("reading the basemap", None) as advance:
-        taken = take_tiles(
-            basemap,
-            extent_of(drawn),
-            most_bytes=limit_mb * 1_000_000,
-            in_page=in_page,
-            on_progress=advance,
-        )
-    first, last = taken.zooms
-    note(
-        "Basemap: {tiles} tiles of zooms {first} to {last}.",
-        tiles=number(len(taken.places), 0),
-        first=first,
-        last=last,
-    )
-    if taken.left_out:
-        note(
-            "Its finer zooms ({first} to {last}) would take over {limit} MB and are left out:"
-            " zoom {kept} is stretched there (--basemap-mb).",
-            first=taken.left_out[0],
-            last=taken.left_out[-1],
-            limit=limit_mb,
-            kept=last,
-        )
-    if isinstance(basemap, ArchiveTiles) and basemap.is_vector:
-        note(
-            "Drawn of its layers: {drawn}. Left out, borders and names among them: {others}.",
-            drawn=", ".join(basemap.layers),
-            others=", ".join(basemap.layers_left_out) or "–",
-        )
-    else:
-        _warn_of_borders()
-    if not taken.attribution:
-        note("The basemap does not say whose it is: name its owner with --attribution.")
-    return taken
-
-
-def _warn_of_borders() -> None:
-    note(
-        "Look at the basemap before you publish: tiles of others may draw or name Hoàng Sa and"
-        " Trường Sa in ways that a Vietnamese authority must not publish."
-    )
-
-
 def _build_site(
     store: "Store",
     folder: Path,
     drawn: Sequence["DrawnResult"],
+    adoptions: Sequence["DrawnAdoption"],
     points: "Points | None",
     options: "PageOptions",
     *,
@@ -287,7 +173,9 @@ def _build_site(
     over = [one for one in drawn if one.result.boundary_id is not None]
     parents = load_parents(store, over[0].result.boundary_id or "") if over else {}
     with progress("drawing pages", count_pages(drawn, parents)) as advance:
-        written = write_site(folder, drawn, parents, points, options, on_progress=advance)
+        written = write_site(
+            folder, drawn, parents, points, options, adoptions=adoptions, on_progress=advance
+        )
     if len(over) < len(drawn):
         note("{count} results over H3 cells are left out.", count=len(drawn) - len(over))
     if as_json:
@@ -308,14 +196,11 @@ def load_drawn(store: "Store", numbers: Sequence[int]) -> list["DrawnResult"]:
     from ..coverage.boundaries import frame_from_rows
     from ..coverage.hexagons import hexagon_frame
     from ..coverage.record import result_from_rows
-    from ..data.errors import MapError
     from ..data.kept import list_results, load_boundaries, load_result
     from .columns import DrawnResult
 
     if not numbers:
         numbers = newest_results(list_results(store))
-    if not numbers:
-        raise MapError("there is no result to draw; compute one first: phusong coverage compute")
     drawn = []
     frames: dict[tuple[str, str], Any] = {}
     for each in dict.fromkeys(numbers):
@@ -338,7 +223,116 @@ def newest_results(rows: Sequence[dict[str, Any]]) -> list[int]:
         inputs = json.loads(row["inputs"])
         period = (inputs.get("period_start"), inputs.get("period_end"))
         newest[row["rule"], row["area"], row["boundary_set_id"], *period] = row["id"]
-    return sorted(newest.values())
+    # The page opens with what comes first: the latest period of the first rule.
+    alike: dict[tuple[Any, ...], list[tuple[str, int]]] = {}
+    for (*kind, _, end), row_id in sorted(newest.items(), key=lambda each: each[1]):
+        alike.setdefault(tuple(kind), []).append((end or "9999", row_id))
+    return [row_id for found in alike.values() for _, row_id in sorted(found, reverse=True)]
+
+
+def load_adoptions(store: "Store", drawn: Sequence["DrawnResult"]) -> list["DrawnAdoption"]:
+    """
+    Give the audits that the store has, the newest first, over the areas that are drawn.
+
+    Where their agencies' units are larger than all of these, the level that has the most of them
+    is drawn for them.
+    """
+    from ..coverage.adoption_areas import choose_levels, place_hosts
+    from ..data.kept import load_boundary_set, load_codes, load_parents
+
+    audits = load_audits(store)
+    if not audits:
+        return []
+    named = dict.fromkeys(each.result.boundary_id for each in drawn if each.result.boundary_id)
+    headers = [load_boundary_set(store, set_id) for set_id in named] or [load_boundary_set(store)]
+    shapes = {each.shapes_key: each.geometry for each in drawn}
+    found = []
+    for header in headers:
+        if header is None:
+            found += _over_packaged_provinces(audits)
+            continue
+        parents, codes = load_parents(store, header["id"]), load_codes(store, header["id"])
+        for name, statuses in audits.items():
+            placed = {level: place_hosts(statuses, codes[level], parents) for level in codes}
+            shown = [level for level in codes if (header["id"], level) in shapes]
+            for level in choose_levels(placed, shown):
+                frame = _frame(store, shapes, header["id"], level)
+                found.append(_drawn_audit(name, statuses, placed[level], level, frame, header))
+    return found
+
+
+def load_audits(store: "Store") -> dict[str, list["HostStatus"]]:
+    """Give every audit's hosts by their newest check, the newest audit first."""
+    from ..coverage.adoption import newest, status_of
+    from ..coverage.adoption_pack import load_pack
+    from ..data.ipv6 import kept_checks
+
+    pack = load_pack()
+    checked: dict[str, list[HostStatus]] = {}
+    for check in kept_checks(store):
+        audit = check.record.get("audit")
+        if isinstance(audit, str):
+            # Checks come by time: an audit moves to the end with each of its own.
+            checked[audit] = checked.pop(audit, [])
+            checked[audit].append(status_of(check.at, check.record, pack))
+    return {name: newest(checked[name]) for name in [*checked][: -MAX_AUDITS - 1 : -1]}
+
+
+def _frame(
+    store: "Store", shapes: dict[tuple[str | None, str], Any], set_id: str, level: str
+) -> Any:
+    from ..coverage.boundaries import frame_from_rows
+    from ..data.kept import load_boundaries
+
+    if (set_id, level) not in shapes:
+        shapes[set_id, level] = frame_from_rows(load_boundaries(store, set_id, level))
+    return shapes[set_id, level]
+
+
+def _over_packaged_provinces(audits: dict[str, list["HostStatus"]]) -> list["DrawnAdoption"]:
+    from ..coverage.adoption_areas import place_hosts
+    from ..coverage.provinces import Provinces
+
+    provinces = Provinces.vietnam()
+    codes = list(provinces.names)
+    parents = {unit: code for unit, code in provinces.province_of.items() if unit != code}
+    header = {"id": None, "name": None, "vintage": None, "approximate": provinces.approximate}
+    frame = provinces.drawn()
+    return [
+        _drawn_audit(name, statuses, placed, "province", frame, header)
+        for name, statuses in audits.items()
+        if (placed := place_hosts(statuses, codes, parents)).hosts
+    ]
+
+
+def _drawn_audit(
+    name: str,
+    statuses: Sequence["HostStatus"],
+    placed: "Placed",
+    level: str,
+    frame: Any,
+    header: dict[str, Any],
+) -> "DrawnAdoption":
+    from ..coverage.adoption import group_of
+    from ..coverage.adoption_areas import AreaAdoption, counts_of
+    from ..probes.ipv6.findings import EXPLAINED
+    from .adoption_layer import DrawnAdoption
+
+    adoption = AreaAdoption(
+        audit=name,
+        first=min(status.at for status in statuses),
+        last=max(status.at for status in statuses),
+        area=level,
+        boundary_id=header["id"],
+        boundary_name=header["name"],
+        boundary_vintage=header["vintage"],
+        boundary_approximate=bool(header["approximate"]),
+        groups=placed.groups(),
+        counts=counts_of([group_of("all", statuses)]),
+        outside=placed.outside,
+    )
+    reasons = {reason: meaning for reason, (meaning, _) in EXPLAINED.items()}
+    return DrawnAdoption(adoption=adoption, geometry=frame, reasons=reasons)
 
 
 def _counted(drawn: "DrawnResult") -> dict[str, object]:

@@ -20,6 +20,7 @@ from folium.template import Template
 from ..coverage.summary import ANY_OPERATOR
 from ..data.errors import MapError
 from ..data.words import LANGUAGES, language
+from .adoption_layer import DrawnAdoption
 from .columns import DrawnResult
 from .layers import page_data
 from .page import catalogue, data_json, page_title, read_file
@@ -31,6 +32,7 @@ SCRIPTS = (
     "predict.js",
     "shapes.js",
     "values.js",
+    "adopted.js",
     "tiles.js",
     "panel.js",
     "layer.js",
@@ -45,11 +47,12 @@ class CoverageLayer(Layer):
     Parameters
     ----------
     drawn
-        A result with the shapes of its areas.
+        A result, or an audit of IPv6 adoption, with the shapes of its areas.
     operator
         Whose layer is shown at first; a reader can choose another in the legend.
     show
-        What is shown at first: verdict, share, down, up, rtt, nr or samples.
+        What is shown at first: verdict, share, down, up, rtt, nr or samples; of an audit
+        adopted, answering, web, dns, mail or hosts. The first of these where it is not given.
     name
         How a layer control calls the layer; the rule's title where it is not given.
     opacity
@@ -75,28 +78,24 @@ class CoverageLayer(Layer):
 
     def __init__(
         self,
-        drawn: DrawnResult,
+        drawn: DrawnResult | DrawnAdoption,
         *,
         operator: str = ANY_OPERATOR,
-        show: str = "verdict",
+        show: str | None = None,
         name: str | None = None,
         opacity: float = DEFAULT_OPACITY,
         visible: bool = True,
         control: bool = True,
     ) -> None:
-        result = drawn.result
-        operators = sorted({area.operator for area in result.areas})
-        if operators and operator not in operators:
-            raise MapError(
-                "the result of {rule} has no operator {operator}; it has {operators}",
-                rule=result.rule,
-                operator=operator,
-                operators=", ".join(operators[:20]),
-            )
-        data, packs = page_data([drawn])
-        title = name or (result.rule_title_vi if language() == "vi" else result.rule_title_en)
+        if isinstance(drawn, DrawnAdoption):
+            data, packs = page_data([], adoptions=[drawn])
+        else:
+            _check_operator(drawn, operator)
+            data, packs = page_data([drawn])
+        [entry] = data["results"]
+        title = page_title(name or entry["title"][language()]) or page_title(entry["rule"])
         super().__init__(
-            name=character_references(page_title(title) or page_title(result.rule) or "phusong"),
+            name=character_references(title or "phusong"),
             overlay=True,
             control=control,
             show=visible,
@@ -117,6 +116,17 @@ class CoverageLayer(Layer):
         # folium's layers put what they have into the figure and give nothing back.
         super().render(**kwargs)  # type: ignore[no-untyped-call]
         return ""
+
+
+def _check_operator(drawn: DrawnResult, operator: str) -> None:
+    operators = sorted({area.operator for area in drawn.result.areas})
+    if operators and operator not in operators:
+        raise MapError(
+            "the result of {rule} has no operator {operator}; it has {operators}",
+            rule=drawn.result.rule,
+            operator=operator,
+            operators=", ".join(operators[:20]),
+        )
 
 
 @cache

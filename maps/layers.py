@@ -17,6 +17,7 @@ from ..coverage.summary import Result, Verdict
 from ..coverage.trials import REASON_TEXTS
 from ..data.errors import MapError
 from ..data.sample import NrEvidence
+from .adoption_layer import DrawnAdoption, pack_adoption
 from .arcs import STEPS_PER_DEGREE
 from .columns import DrawnResult, Points, choose_share_steps, nr_counts, pack_result, sample_counts
 from .packs import Pack
@@ -60,40 +61,45 @@ def page_data(
     results: Sequence[DrawnResult],
     points: Points | None = None,
     *,
+    adoptions: Sequence[DrawnAdoption] = (),
     vertex_budget: int = VERTEX_BUDGET,
 ) -> tuple[dict[str, Any], list[str]]:
     """
     Give what the page's script reads: a value for JSON, and the packs that it refers to.
 
-    ``named`` gives the short names in the data as words, ``said`` lists the texts of ours in it.
+    The packs of the first result and of its shapes come first. ``named`` gives the short names in
+    the data as words, ``said`` lists the texts of ours in it.
 
     Raises
     ------
     MapError
         If there is no result, or one is empty or does not fit its shapes.
     """
-    if not results:
-        raise MapError("there is no result to draw; compute one first: phusong coverage compute")
-    for drawn in results:
-        if not drawn.result.areas:
-            raise MapError(
-                "the result of {rule} has no areas: nothing was judged, so there is nothing to"
-                " draw",
-                rule=drawn.result.rule,
-            )
-    keys = list(dict.fromkeys(_shapes_key(drawn.result) for drawn in results))
-    sets = [[drawn for drawn in results if _shapes_key(drawn.result) == key] for key in keys]
-    packs: list[str] = []
-    shapes, positions = [], []
-    for drawn_together in sets:
-        drawn_shapes = draw_shapes(_union(drawn_together), vertex_budget)
-        shapes.append(_shapes(drawn_shapes, drawn_together, packs))
-        positions.append({code: index for index, code in enumerate(drawn_shapes.codes)})
+    _check(results, adoptions)
+    drawn_sets: dict[tuple[str | None, str], list[DrawnResult | DrawnAdoption]] = {}
+    everything: list[DrawnResult | DrawnAdoption] = [*results, *adoptions]
+    for each in everything:
+        drawn_sets.setdefault(each.shapes_key, []).append(each)
+    keys = list(drawn_sets)
     steps = choose_share_steps(sum(len(drawn.result.areas) for drawn in results))
+    packs: list[str] = []
+    shapes: list[dict[str, Any]] = []
+    positions: list[dict[str, int]] = []
     drawn_results = []
-    for drawn in results:
-        index = keys.index(_shapes_key(drawn.result))
-        drawn_results.append(_result(drawn.result, index, positions[index], packs, steps))
+    for each in everything:
+        index = keys.index(each.shapes_key)
+        # Sets come in the order of what is drawn over them first.
+        if index == len(shapes):
+            together = drawn_sets[each.shapes_key]
+            drawn_shapes = draw_shapes(_union(together), vertex_budget)
+            shapes.append(_shapes(drawn_shapes, together, packs))
+            positions.append({code: place for place, code in enumerate(drawn_shapes.codes)})
+        if isinstance(each, DrawnAdoption):
+            pack = Pack()
+            row = pack_adoption(each, index, positions[index], pack)
+            drawn_results.append({**row, "pack": _packed(pack, packs)})
+        else:
+            drawn_results.append(_result(each.result, index, positions[index], packs, steps))
     drawn_scales = scales()
     data = {
         "scales": drawn_scales,
@@ -110,16 +116,24 @@ def page_data(
     return data, packs
 
 
+def _check(results: Sequence[DrawnResult], adoptions: Sequence[DrawnAdoption]) -> None:
+    if not results and not adoptions:
+        raise MapError("there is no result to draw; compute one first: phusong coverage compute")
+    for drawn in results:
+        if not drawn.result.areas:
+            raise MapError(
+                "the result of {rule} has no areas: nothing was judged, so there is nothing to"
+                " draw",
+                rule=drawn.result.rule,
+            )
+
+
 def _packed(pack: Pack, packs: list[str]) -> dict[str, Any]:
     packs.append(pack.text())
     return {"id": f"pack-{len(packs) - 1}", "columns": pack.directory}
 
 
-def _shapes_key(result: Result) -> tuple[str | None, str]:
-    return (result.boundary_id, result.area)
-
-
-def _union(drawn: Sequence[DrawnResult]) -> Any:
+def _union(drawn: Sequence[DrawnResult | DrawnAdoption]) -> Any:
     """Give the areas of some results once each."""
     import pandas as pd
 
@@ -130,12 +144,17 @@ def _union(drawn: Sequence[DrawnResult]) -> Any:
     return together[~together["code"].duplicated()]
 
 
-def _shapes(shapes: Shapes, drawn: Sequence[DrawnResult], packs: list[str]) -> dict[str, Any]:
+def _shapes(
+    shapes: Shapes, drawn: Sequence[DrawnResult | DrawnAdoption], packs: list[str]
+) -> dict[str, Any]:
     with_data: set[str] = set()
     for one in drawn:
-        with_data.update(
-            area.code for area in one.result.areas if area.verdict is not Verdict.NO_DATA
-        )
+        if isinstance(one, DrawnAdoption):
+            with_data.update(one.adoption.groups)
+        else:
+            with_data.update(
+                area.code for area in one.result.areas if area.verdict is not Verdict.NO_DATA
+            )
     seen = np.array([code in with_data for code in shapes.codes])
     return {
         "pack": _packed(_pack_shapes(shapes), packs),

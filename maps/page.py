@@ -29,6 +29,7 @@ from typing import Any
 
 from ..data.errors import MapError
 from ..data.words import LANGUAGES, language, translate
+from .adoption_layer import DrawnAdoption
 from .assets import read_leaflet
 from .basemap.online import OnlineTiles
 from .basemap.tiles import Beneath, TakenTiles
@@ -44,6 +45,7 @@ SCRIPTS = (
     "predict.js",
     "shapes.js",
     "values.js",
+    "adopted.js",
     "tiles.js",
     "points.js",
     "heat.js",
@@ -53,10 +55,13 @@ SCRIPTS = (
     "compare.js",
     "insets.js",
     "basemap.js",
+    "choices.js",
     "page.js",
 )
 STYLES = ("page.css", "compare.css", "basemap.css")
 MAX_TITLE_CHARS = 300
+# The shapes and the first result: what a page shows before anybody asks for more.
+FIRST_PACKS = 2
 _SHARED = ("scales", "steps_per_degree", "named")
 
 _MARKER = re.compile(r"@@(\w+)@@")
@@ -89,7 +94,10 @@ class PageOptions:
 
 
 def render_page(
-    results: Sequence[DrawnResult], points: Points | None = None, options: PageOptions | None = None
+    results: Sequence[DrawnResult],
+    points: Points | None = None,
+    options: PageOptions | None = None,
+    adoptions: Sequence[DrawnAdoption] = (),
 ) -> str:
     """
     Give the whole page as text, in the language that `words.language` speaks at first.
@@ -102,7 +110,7 @@ def render_page(
         If there is no result, one has no area or no shape for an area, or Leaflet is not found.
     """
     options = options or PageOptions()
-    data, packs = page_data(results, points)
+    data, packs = page_data(results, points, adoptions=adoptions)
     shared = shared_data([data], options)
     code = page_code(options)
     beneath = options.basemap.for_page() if options.basemap else Beneath()
@@ -111,9 +119,14 @@ def render_page(
         page_title(options.title),
         policy=content_policy(code.scripts, code.styles, beneath.images),
         styles="\n".join(f"<style>{_closed(style, 'style')}</style>" for style in code.styles),
-        data="\n".join([data_block(shared | own), pack_blocks(packs), beneath.blocks]),
+        data="\n".join(
+            [data_block(shared | own), pack_blocks(packs[:FIRST_PACKS]), beneath.blocks]
+        ),
         scripts="\n".join(
-            f"<script>{_closed(script, 'script')}</script>" for script in code.scripts
+            [
+                *(f"<script>{_closed(script, 'script')}</script>" for script in code.scripts),
+                pack_blocks(packs[FIRST_PACKS:], FIRST_PACKS),
+            ]
         ),
     )
 
@@ -172,11 +185,11 @@ def data_block(data: object) -> str:
     return f'<script type="application/json" id="data">{data_json(data)}</script>'
 
 
-def pack_blocks(packs: Sequence[str]) -> str:
-    """Give packs in script blocks that no browser executes."""
+def pack_blocks(packs: Sequence[str], first: int = 0) -> str:
+    """Give packs, numbered from `first`, in script blocks that no browser executes."""
     return "\n".join(
         f'<script type="text/plain" id="pack-{index}">{pack}</script>'
-        for index, pack in enumerate(packs)
+        for index, pack in enumerate(packs, start=first)
     )
 
 

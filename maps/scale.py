@@ -76,6 +76,8 @@ CHANGES = (
 
 STEPS = {
     "share": Steps(edges=(0.25, 0.5, 0.75, 0.9, 0.95), colors=_CIVIDIS),
+    "adoption": Steps(edges=(0.1, 0.25, 0.5, 0.75, 0.9), colors=_VIRIDIS),
+    "hosts": Steps(edges=(2, 5, 10, 30, 100), colors=_VIRIDIS),
     "down": Steps(edges=(2, 5, 10, 40, 100), colors=_VIRIDIS),
     "up": Steps(edges=(1, 2, 5, 10, 40), colors=_VIRIDIS),
     "rtt": Steps(edges=(10, 20, 50, 100, 300), colors=_VIRIDIS),

@@ -16,6 +16,7 @@ import shapely
 from numpy.typing import NDArray
 
 from ..data.errors import MapError
+from .antimeridian import go_on_east
 from .arcs import STEPS_PER_DEGREE, Arcs, cut_arcs, simplify_arcs, snap_arcs
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def draw_shapes(frame: "GeoDataFrame", vertex_budget: int = VERTEX_BUDGET) -> Sh
     _check(frame)
     frame = frame.sort_values("code", kind="stable")
     codes = tuple(str(code) for code in frame["code"])
-    geometry = _polygonal(frame.geometry.to_numpy(), codes)
+    geometry = go_on_east(_polygonal(frame.geometry.to_numpy(), codes))
     names = tuple(map(str, frame["name"])) if "name" in frame else codes
     parents = _texts(frame, "parent_name")
     bounds = shapely.bounds(geometry)

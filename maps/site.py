@@ -26,10 +26,12 @@ import numpy as np
 import shapely
 
 from ..data.errors import MapError
+from .adoption_layer import DrawnAdoption
 from .basemap.tiles import Beneath
 from .columns import DrawnResult, Points
 from .layers import page_data
 from .page import (
+    FIRST_PACKS,
     Code,
     PageOptions,
     data_block,
@@ -42,7 +44,7 @@ from .page import (
     shared_data,
 )
 from .shapes import VERTEX_BUDGET
-from .site_plan import Cut, Level, Section, levels_of, plan_site
+from .site_plan import Audits, Cut, Level, Section, levels_of, plan_site
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -53,8 +55,6 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self';"
     " img-src data:{images}; base-uri 'none'; form-action 'none'"
 )
-# The shapes and the first result: what a page shows before anybody asks for more.
-_PACKS_IN_PAGE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +73,15 @@ def write_site(
     parents: Mapping[str, str | None],
     points: Points | None = None,
     options: PageOptions | None = None,
+    *,
+    adoptions: Sequence[DrawnAdoption] = (),
     on_progress: Callable[[int], None] | None = None,
 ) -> Written:
     """
     Write a site into a folder, which is made or replaced as a whole.
 
     `parents` gives the code of the area that each area lies in, over every level that is known.
+    Of `adoptions` those over a level of the results are on its pages, and the others on the first.
     `on_progress` is told after every page how many more are written.
 
     Raises
@@ -93,7 +96,7 @@ def write_site(
     part = folder.with_name(f".{folder.name[:64]}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
         part.mkdir(parents=True)
-        site = _Site(part, levels, sections, points, options)
+        site = _Site(part, levels, sections, points, options, adoptions)
         for section in sections:
             site.write(section)
             if on_progress:
@@ -170,12 +173,14 @@ class _Site:
         sections: Sequence[Section],
         points: Points | None,
         options: PageOptions,
+        adoptions: Sequence[DrawnAdoption],
     ) -> None:
         self._folder = folder
         self._cuts = [Cut(level) for level in levels]
         self._sections = sections
         self._points = points
         self._options = options
+        self._audits = Audits(levels, adoptions)
         self._files: dict[str, int] = {}
         self._shared: dict[str, Any] | None = None
         self._assets: dict[str, str] = {}
@@ -190,7 +195,8 @@ class _Site:
         results = self._cuts[section.level].to(section.codes)
         budget = VERTEX_BUDGET if section.number else FIRST_PAGE_VERTICES
         points = _points_within(self._points, results[0].geometry)
-        data, packs = page_data(results, points, vertex_budget=budget)
+        adoptions = self._audits.on(section)
+        data, packs = page_data(results, points, adoptions=adoptions, vertex_budget=budget)
         if self._shared is None:
             self._share(data)
         root = "../" if section.number else ""
@@ -205,14 +211,14 @@ class _Site:
             "titles": {number: self._sections[number].title for number in section.inside.values()},
             "beside": section.beside,
         }
-        for index, pack in enumerate(packs[_PACKS_IN_PAGE:], start=_PACKS_IN_PAGE):
+        for index, pack in enumerate(packs[FIRST_PACKS:], start=FIRST_PACKS):
             name = f"pack-{index}"
             self._put(f"data/{section.number}-{name}.js", f'packArrived("{name}", "{pack}");\n')
         page = fill_page(
             page_title(self._titled(section).title),
             policy=POLICY.format(images=self._beneath.images),
             styles=f'<link rel="stylesheet" href="{root}{self._assets["style"]}">',
-            data=data_block(own) + "\n" + pack_blocks(packs[:_PACKS_IN_PAGE]),
+            data=data_block(own) + "\n" + pack_blocks(packs[:FIRST_PACKS]),
             scripts="\n".join(
                 f'<script src="{root}{self._assets[name]}"></script>'
                 for name in ("shared", "script")

@@ -12,8 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..coverage.adoption_areas import counts_of
 from ..coverage.summary import AreaSummary, Result
 from ..data.errors import MapError
+from .adoption_layer import DrawnAdoption
 from .columns import DrawnResult
 
 if TYPE_CHECKING:
@@ -244,3 +246,30 @@ class Cut:
                 result: Result = replace(drawn.result, areas=areas)
                 cut.append(DrawnResult(result=result, geometry=frame))
         return cut
+
+
+class Audits:
+    """Cuts audits of IPv6 adoption to the areas of one page."""
+
+    def __init__(self, levels: Sequence[Level], adoptions: Sequence[DrawnAdoption]) -> None:
+        keys = [level.results[0].shapes_key for level in levels]
+        self._by_level = [[one for one in adoptions if one.shapes_key == key] for key in keys]
+        self._elsewhere = [one for one in adoptions if one.shapes_key not in keys]
+
+    def on(self, section: Section) -> list[DrawnAdoption]:
+        """Give the audits of a page's level; those of no page's level are on the first page."""
+        if not section.number:
+            return [*self._by_level[section.level], *self._elsewhere]
+        return [
+            cut
+            for whole in self._by_level[section.level]
+            if (cut := _cut(whole, frozenset(section.codes))).adoption.groups
+        ]
+
+
+def _cut(whole: DrawnAdoption, codes: frozenset[str]) -> DrawnAdoption:
+    """Give an audit of some areas only: its sums are of their hosts."""
+    groups = {code: group for code, group in whole.adoption.groups.items() if code in codes}
+    frame = whole.geometry
+    adoption = replace(whole.adoption, groups=groups, counts=counts_of(groups.values()), outside={})
+    return replace(whole, adoption=adoption, geometry=frame[frame["code"].isin(codes)])

@@ -43,10 +43,10 @@ def read_extent(text: str) -> Extent:
             " 102,8,110,24",
             text=text[:100],
         ) from None
-    if not (-180 <= west < east <= 180):
+    if not (-180 <= west < east <= min(360, west + 360)):
         raise MapError(
-            "{text}: west must be less than east, both within -180 and 180 degrees; an extent"
-            " across the antimeridian cannot be shown",
+            "{text}: west must be less than east, from -180 degrees on; an extent across the"
+            " antimeridian goes on above 180, as in 176,-20,183,-15",
             text=text[:100],
         )
     if not (-MAX_LATITUDE <= south < north <= MAX_LATITUDE):

@@ -26,6 +26,7 @@ from ..packs import Pack
 from ..views import MAX_LATITUDE, Extent
 
 if TYPE_CHECKING:
+    from ..adoption_layer import DrawnAdoption
     from ..columns import DrawnResult
 
 PAGE_MB = 20
@@ -144,8 +145,8 @@ class TakenTiles:
         return pack
 
 
-def extent_of(results: Sequence["DrawnResult"]) -> Extent:
-    """Give the extent of all areas of some results."""
+def extent_of(results: Sequence["DrawnResult | DrawnAdoption"]) -> Extent:
+    """Give the extent of all areas of some results and audits."""
     bounds = np.array([drawn.geometry.total_bounds for drawn in results])
     west, south = bounds[:, :2].min(axis=0)
     east, north = bounds[:, 2:].max(axis=0)

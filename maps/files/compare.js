@@ -8,12 +8,14 @@ const VERDICT_OF_CHANGE = { covered: { not_covered: "better" }, not_covered: { c
 const DECIDED = new Set(["covered", "not_covered"]);
 
 /** Tell whether both maps are over the same areas, so that one can be held against the other. */
-const sameAreas = () => other.shapes === state.shapes && other.result.area === state.result.area;
+const sameAreas = () =>
+  other.shapes === state.shapes && other.result.area === state.result.area && isAdoption(other.result) === isAdoption(state.result);
 
 /** Give for every area what became of its verdict from the first map to the second, by class. */
 function changes(total) {
   const keys = data.scales.verdict.map(({ key }) => key);
   const names = data.scales.change.map(({ key }) => key);
+  if (isAdoption(state.result)) return adoptionChanges(state.layer, other.layer, total, names);
   const before = valuesOf(state.layer, "verdict", total);
   const after = valuesOf(other.layer, "verdict", total);
   return Uint8Array.from(before, (_, index) => {
@@ -27,12 +29,12 @@ function changes(total) {
 }
 
 const CHANGE = {
-  title: () => t("Change of verdict from A to B"),
-  classes: () => data.scales.change.map((fill) => ({ ...fill, label: t(fill.label) })),
+  title: () => (isAdoption(state.result) ? t("Change of adoption from A to B") : t("Change of verdict from A to B")),
+  classes: () => data.scales.change.map((fill) => ({ ...fill, label: isAdoption(state.result) ? ADOPTION_CHANGES[fill.key]() : t(fill.label) })),
   indices: (_, total) => changes(total),
 };
 
-const otherShown = () => Object.entries(sameAreas() ? { ...SHOWN, change: CHANGE } : SHOWN);
+const otherShown = () => ({ ...shownOf(other.result), ...(sameAreas() ? { change: CHANGE } : {}) });
 
 /** Show a result, operator and quantity on the second map. */
 async function showOther({ result = other.result, operator = other.layer?.operator, quantity = other.show } = {}) {
@@ -47,7 +49,8 @@ async function showOther({ result = other.result, operator = other.layer?.operat
     return;
   }
   const moved = other.shapes && other.shapes !== loaded[0];
-  Object.assign(other, { result, shapes: loaded[0], layer: layerOf(result, operator), show: quantity });
+  other.shapes = loaded[0];
+  turnTo(other, result, operator, quantity, { ...shownOf(result), change: CHANGE });
   if (moved) chooseOther(null);
   refreshOther();
   keepPlace();
@@ -56,8 +59,8 @@ async function showOther({ result = other.result, operator = other.layer?.operat
 /** Draw the second map again: it, or the first which it is held against, shows something else. */
 function refreshOther() {
   if (!other.layer) return;
-  const found = Object.fromEntries(otherShown());
-  if (!Object.hasOwn(found, other.show)) other.show = "verdict";
+  const found = otherShown();
+  if (!Object.hasOwn(found, other.show)) other.show = Object.keys(found)[0];
   other.shown = found[other.show];
   other.classified = classify(other.shapes, other.layer, other.shown);
   sayOther();
@@ -88,18 +91,28 @@ function sayOther() {
 
 /** Give what tells a map from the other one, the operator first. */
 function captionOf({ result, layer, shown }) {
-  return [operatorName(layer.operator), shown.title(), ruleTitle(result), areaUnit(result), periodOf(result), boundariesOf(result)];
+  return [whose({ result, layer }), shown.title(), ruleTitle(result), areaUnit(result), periodOf(result), boundariesOf(result)];
 }
 
 function sayDifference() {
   if (!sameAreas()) {
-    at("difference").textContent = t("A and B are over different areas, so single areas are not held against each other.");
+    at("difference").textContent =
+      isAdoption(state.result) === isAdoption(other.result)
+        ? t("A and B are over different areas, so single areas are not held against each other.")
+        : t("A and B show different things, so single areas are not held against each other.");
     return;
   }
   const total = state.shapes.areas.length;
   const counts = {};
   const found = changes(total);
   data.scales.change.forEach(({ key }, index) => (counts[key] = number(found.reduce((sum, each) => sum + (each === index), 0))));
+  if (isAdoption(state.result)) {
+    at("difference").textContent = t(
+      "From A to B, of {total} {unit}: {better} have a higher share, {worse} a lower one and {same} the same; {settled} have a figure in B only, {unsettled} in A only and {neither} in neither.",
+      { total: number(total), unit: areaUnit(state.result), ...counts },
+    );
+    return;
+  }
   at("difference").textContent = t(
     "From A to B, of {total} {unit}: {better} went from not covered to covered, {worse} from covered to not covered; {settled} have a verdict in B only, {unsettled} in A only; {same} have the same verdict and {neither} none in either.",
     { total: number(total), unit: areaUnit(state.result), ...counts },
@@ -137,9 +150,11 @@ function besides() {
   return Object.fromEntries(Object.entries(chosenOn(other)).map(([name, value]) => [`b-${name}`, value]));
 }
 
+const isEarlier = (one, two) => (one.period[1] ?? one.period[0] ?? "") < (two.period[1] ?? two.period[0] ?? "");
+
 /** Give what to hold a result against: an earlier period, other boundaries, or itself. */
 function comparable() {
-  const alike = data.results.filter((each) => isAlike(each, state.result));
+  const alike = data.results.filter((each) => isAlike(each, state.result)).sort((one, two) => (isEarlier(one, two) ? -1 : 1));
   const here = alike.indexOf(state.result);
   const elsewhere = data.results.find((each) => each.rule === state.result.rule && each.area === state.result.area && each.shapes !== state.result.shapes);
   return alike[here - 1] ?? alike[here + 1] ?? elsewhere ?? state.result;
@@ -180,14 +195,23 @@ function secondMap() {
 /** Open the second map, with what an address says or else what is worth holding against the first. */
 async function openOther(place = null) {
   const seen = map.getBounds();
+  let result = place ? resultAt(place) : comparable();
+  if (!place && isEarlier(result, state.result)) {
+    // Before stands on the left, after on the right.
+    const later = state.result;
+    await show({ result });
+    result = later;
+  }
   setSeen(true);
-  const result = place ? resultAt(place) : comparable();
   const operators = state.result.layers.map(({ operator }) => operator);
   const next = operators[operators.indexOf(state.layer.operator) + 1] ?? operators[0];
   const operator = place?.get("operator") ?? (result === state.result ? next : state.layer.operator);
   map.invalidateSize({ animate: false });
   // Half the width, and still all that was seen; an address says itself what it shows.
-  if (!place) map.fitBounds(seen, { animate: false });
+  const [west, south, east, north] = homeOf(state.shapes);
+  const wasHome = seen.contains([[south, west], [north, east]]);
+  if (!place && wasHome) fit([west, south, east, north]);
+  else if (!place) map.fitBounds(seen, { animate: false });
   other = { ...secondMap(), result, layer: null, shapes: null, area: null, show: state.show };
   other.map.invalidateSize({ animate: false });
   other.map.setView(map.getCenter(), map.getZoom(), { animate: false });
@@ -221,7 +245,7 @@ async function startOther(place) {
   at("other-result").addEventListener("change", ({ target }) => showOther({ result: samePeriod(data.results[Number(target.value)], other) }));
   at("other-period").addEventListener("change", ({ target }) => showOther({ result: data.results[Number(target.value)] }));
   at("other-operator").addEventListener("change", ({ target }) => showOther({ operator: target.value }));
-  at("other-show").addEventListener("change", ({ target }) => showOther({ quantity: target.value }));
+  at("other-show").addEventListener("change", ({ target }) => showOther(withQuantity(other, target.value)));
   const own = [...place].filter(([name]) => name.startsWith("b-")).map(([name, value]) => [name.slice(2), value]);
   if (own.length) await openOther(new URLSearchParams(own));
 }

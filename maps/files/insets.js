@@ -30,6 +30,18 @@ function insetMap(frame, [west, south, east, north]) {
   return made.fitBounds([[south, west], [north, east]], { animate: false });
 }
 
+/** Show or hide the insets, and let the reader do so. */
+function turnInsets(shown) {
+  const button = at("turn-insets");
+  for (const each of at("insets").querySelectorAll(".inset")) each.hidden = !shown;
+  button.setAttribute("aria-expanded", String(shown));
+  button.textContent = shown ? "×" : "+";
+  button.setAttribute("aria-label", shown ? t("Hide the parts of the map") : t("Show the parts of the map"));
+  button.title = button.getAttribute("aria-label");
+}
+
+const insetsShown = () => at("turn-insets").getAttribute("aria-expanded") === "true";
+
 /** Draw in every inset what the map draws. */
 function drawInsets(shapes, classified) {
   for (const each of insets) each.draw(shapes, classified);

@@ -55,8 +55,10 @@ const Legend = L.Control.extend({
       parts.push(element("p", t("APPROXIMATE shapes, made from centre points"), "phusong-caution"));
     }
     if (result.simulated) parts.push(element("p", t("SIMULATED"), "phusong-simulated"));
-    parts.push(this.choice(t("Operator"), result.layers.map(({ operator }) => [operator, operatorName(operator)]), "operator"));
-    parts.push(this.choice(t("Shown"), Object.entries(SHOWN).map(([key, each]) => [key, each.title()]), "show"));
+    if (!isAdoption(result)) {
+      parts.push(this.choice(t("Operator"), result.layers.map(({ operator }) => [operator, operatorName(operator)]), "operator"));
+    }
+    parts.push(this.choice(t("Shown"), Object.entries(shownOf(result)).map(([key, each]) => [key, each.title()]), "show"));
     parts.push(element("p", t("{shown}; number of {unit}", { shown: state.shown.title(), unit: areaUnit(result) })));
     const list = element("ul");
     for (const [color, hatch, label, count] of legendRows(state)) {
@@ -70,6 +72,7 @@ const Legend = L.Control.extend({
   choice(label, pairs, what) {
     const box = element("label", label);
     const select = element("select");
+    select.name = what;
     const chosen = what === "operator" ? state.layer.operator : state.show;
     for (const [value, words] of pairs) {
       const option = element("option", words);
@@ -79,7 +82,7 @@ const Legend = L.Control.extend({
     }
     select.addEventListener("change", () => {
       this.owner.choose({ [what]: select.value });
-      this.box.querySelectorAll("select")[what === "operator" ? 0 : 1].focus();
+      this.box.querySelector(`select[name="${what}"]`).focus();
     });
     box.append(select);
     return box;
@@ -122,8 +125,9 @@ const CoverageLayer = L.Layer.extend({
   /** Show an operator or a quantity; what does not exist falls back to the first. */
   choose({ operator = state.layer?.operator ?? data.chosen.operator, show = state.show ?? data.chosen.show }) {
     state.layer = layerOf(state.result, operator);
-    state.show = Object.hasOwn(SHOWN, show) ? show : "verdict";
-    state.shown = SHOWN[state.show];
+    const shown = shownOf(state.result);
+    state.show = Object.hasOwn(shown, show) ? show : Object.keys(shown)[0];
+    state.shown = shown[state.show];
     state.classified = classify(state.shapes, state.layer, state.shown);
     // A reader may have taken the layer off while it was unpacked.
     if (!this.areas) return;
@@ -143,7 +147,7 @@ const CoverageLayer = L.Layer.extend({
       box = element("p");
       const name = element("b", area.name || area.code);
       name.dir = "auto";
-      box.append(name, element("span", ` ${t(verdictOf(state.layer, area).label)}`));
+      box.append(name, element("span", ` ${markOf(state.layer, area).label}`));
     }
     together(this._map, "tooltip", event, box, () => L.tooltip({ offset: [14, 0], direction: "right" }));
   },
@@ -158,7 +162,7 @@ const CoverageLayer = L.Layer.extend({
     if (area) {
       box = element("div");
       describe(box, state.layer, area, "h3");
-      box.prepend(element("p", `${ruleTitle(state.result)} · ${operatorName(state.layer.operator)}`, "where"));
+      box.prepend(element("p", `${ruleTitle(state.result)} · ${whose(state)}`, "where"));
     }
     this.areas.mark(area);
     together(this._map, "popup", event, box, () => L.popup({ minWidth: 200, maxWidth: 320, maxHeight: 320 }));

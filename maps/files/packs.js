@@ -7,11 +7,19 @@ const decoder = new TextDecoder();
 
 /** Give a pack's bytes; what was opened long ago is closed again. */
 async function openPack(id) {
-  const found = opened.get(id) ?? inflate(packText(id) ?? (await fetchPack(id)));
+  const found = opened.get(id) ?? inflate(await arrived(id));
   opened.delete(id);
   opened.set(id, found);
   if (opened.size > KEPT_PACKS) opened.delete(opened.keys().next().value);
   return found;
+}
+
+/** Give a pack's text; what a page does not show first stands behind its scripts, or in a file. */
+async function arrived(id) {
+  if (!packText(id) && document.readyState === "loading") {
+    await new Promise((parsed) => document.addEventListener("DOMContentLoaded", parsed, { once: true }));
+  }
+  return packText(id) ?? fetchPack(id);
 }
 
 async function inflate(text) {

@@ -39,16 +39,16 @@ async function show({ result = state.result, operator = state.layer?.operator, q
   const first = state.result === null;
   const moved = state.shapes !== null && shapes !== state.shapes;
   if (moved) choose(null);
-  state.result = result;
-  state.layer = layerOf(result, operator);
-  state.show = Object.hasOwn(SHOWN, quantity) ? quantity : "verdict";
-  state.shown = SHOWN[state.show];
+  turnTo(state, result, operator, quantity);
   state.shapes = shapes;
   state.classified = classify(shapes, state.layer, state.shown);
   sayAll();
-  // The heading is filled in first, because its height decides how large the map is.
-  map.invalidateSize({ animate: false });
-  if (first) startInsets();
+  if (first) {
+    // The heading is filled in first, because its height decides how large the map is.
+    map.invalidateSize({ animate: false });
+    startInsets();
+    turnInsets(insetsShown());
+  }
   // Areas of another kind, such as cells, are shown where the reader looks, unless they are elsewhere.
   const [west, south, east, north] = homeOf(shapes);
   if (first || (moved && !map.getBounds().intersects([[south, west], [north, east]]))) fit(homeOf(shapes));
@@ -66,9 +66,11 @@ function fit([west, south, east, north]) {
 
 function sayAll() {
   sayPage();
+  turnInsets(insetsShown());
   sayPlace();
   sayHeading();
   sayChoices(state);
+  sayHeadline(state);
   saySentence(state, at("sentence"));
   sayLegend(state, at("legend-unit"), at("legend"));
   if (other) sayOther();
@@ -126,46 +128,6 @@ function sayCautions(result) {
   });
 }
 
-function options(select, pairs, chosen) {
-  select.replaceChildren(
-    ...pairs.map(([value, label]) => {
-      const option = element("option", label);
-      option.value = value;
-      option.selected = value === chosen;
-      return option;
-    }),
-  );
-}
-
-const placeOf = (result) => String(data.results.indexOf(result));
-
-/** Tell whether two results differ in their period only. */
-function isAlike(one, other) {
-  return one.rule === other.rule && one.area === other.area && one.shapes === other.shapes;
-}
-
-/** Give the result of a rule for the period that a map shows, or else its first. */
-function samePeriod(first, { result }) {
-  const alike = data.results.filter((each) => isAlike(each, first));
-  return alike.find((each) => periodOf(each) === periodOf(result)) ?? first;
-}
-
-/** Fill the choices of a map; those of the second one have names that begin with `prefix`. */
-function sayChoices({ result, layer, show }, prefix = "", shown = Object.entries(SHOWN)) {
-  const kinds = data.results.filter((each, index) => data.results.findIndex((one) => isAlike(one, each)) === index);
-  const kind = kinds.find((each) => isAlike(each, result));
-  const titleOf = (each) => `${ruleTitle(each)} – ${areaUnit(each)}`;
-  // The same rule over old and new boundaries: only their vintage tells them apart.
-  const fullTitle = (each) =>
-    kinds.filter((one) => titleOf(one) === titleOf(each)).length < 2 ? titleOf(each) : `${titleOf(each)}, ${boundariesOf(each)}`;
-  options(at(`${prefix}result`), kinds.map((each) => [placeOf(each), fullTitle(each)]), placeOf(kind));
-  const periods = data.results.filter((each) => isAlike(each, result));
-  options(at(`${prefix}period`), periods.map((each) => [placeOf(each), periodOf(each)]), placeOf(result));
-  at(`${prefix}period`).hidden = at(`${prefix}period-label`).hidden = periods.length < 2;
-  options(at(`${prefix}operator`), result.layers.map((each) => [each.operator, operatorName(each.operator)]), layer.operator);
-  options(at(`${prefix}show`), shown.map(([key, each]) => [key, each.title()]), show);
-}
-
 /** Choose an area: outline it, tell about it, and bring it into view where asked. */
 function choose(area, move = false) {
   if (other) chooseBeside(area);
@@ -211,8 +173,9 @@ function keepPlace() {
     at: [lat.toFixed(4), lng.toFixed(4), map.getZoom()].join(","),
   });
   if (state.area) place.set("chosen", state.area.code);
+  if (!insetsShown()) place.set("insets", "hidden");
   sayPlace();
-  history.replaceState(null, "", `#${place}`);
+  if (location.hash !== `#${place}`) history.replaceState(null, "", `#${place}`);
 }
 
 const periodKey = ({ period }) => period.map((moment) => moment?.slice(0, 10) ?? "").join("/");
@@ -242,6 +205,7 @@ async function start() {
     map._zoomAnimated = false;
   }
   L.control.scale({ imperial: false }).addTo(map);
+  if (place.get("insets") === "hidden") at("turn-insets").setAttribute("aria-expanded", "false");
   await show({
     result: resultAt(place),
     operator: place.get("operator") ?? "any",
@@ -340,7 +304,7 @@ map.on("moveend", () => state.result && keepPlace());
 at("result").addEventListener("change", (event) => show({ result: samePeriod(data.results[Number(event.target.value)], state) }));
 at("period").addEventListener("change", (event) => show({ result: data.results[Number(event.target.value)] }));
 at("operator").addEventListener("change", (event) => show({ operator: event.target.value }));
-at("show").addEventListener("change", (event) => show({ quantity: event.target.value }));
+at("show").addEventListener("change", (event) => show(withQuantity(state, event.target.value)));
 at("search").addEventListener("input", (event) => search(event.target.value));
 at("search").addEventListener("focus", async () => {
   await loadNames();
@@ -367,6 +331,10 @@ window.addEventListener("beforeprint", () => {
     style.setProperty("--height", `${height}px`);
     style.setProperty("--scale", String(Math.min(1, room / Math.max(1, width))));
   }
+});
+at("turn-insets").addEventListener("click", () => {
+  turnInsets(!insetsShown());
+  keepPlace();
 });
 at("save-picture").addEventListener("click", savePicture);
 at("print").addEventListener("click", () => window.print());

@@ -12,10 +12,17 @@ function verdictOf(layer, area) {
   return data.scales.verdict[valueOf(layer, "verdict", area)];
 }
 
+/** Give how an area is marked where it is told about: colour, hatching and label. */
+function markOf(layer, area) {
+  if (isAdoption(layer.result)) return adoptionMark(layer, area);
+  const fill = verdictOf(layer, area);
+  return { ...fill, label: t(fill.label) };
+}
+
 /** Give what is known of an area, as [what, value] pairs. */
 function factsOf(layer, area) {
   const value = (name) => valueOf(layer, name, area);
-  const facts = [[t("Verdict"), t(verdictOf(layer, area).label)]];
+  const facts = [];
   if (value("share") !== null) {
     facts.push([t("Share of places that pass"), percent(value("share"))]);
     if (value("share_low") !== null) {
@@ -60,7 +67,7 @@ function factsOf(layer, area) {
 /** Fill a box with an area's name and facts. */
 function describe(box, layer, area, heading) {
   const list = element("dl");
-  for (const [what, value] of factsOf(layer, area)) {
+  for (const [what, value] of isAdoption(layer.result) ? adoptionFacts(layer, area) : factsOf(layer, area)) {
     list.append(element("dt", what), element("dd", value));
   }
   const title = element(heading, area.name || area.code);
@@ -68,13 +75,10 @@ function describe(box, layer, area, heading) {
   box.replaceChildren(title);
   const where = [area.parent, area.code === area.name ? null : area.code].filter(Boolean);
   if (where.length) box.append(element("p", where.join(" · "), "where"));
-  const fill = verdictOf(layer, area);
+  const fill = markOf(layer, area);
   const mark = element("p", null, "verdict");
-  mark.append(swatch(fill.color, fill.hatch), element("b", t(fill.label)));
-  box.append(mark);
-  list.firstChild.remove();
-  list.firstChild.remove();
-  box.append(list);
+  mark.append(swatch(fill.color, fill.hatch), element("b", fill.label));
+  box.append(mark, list);
 }
 
 /** Count the areas of each verdict. */
@@ -85,7 +89,12 @@ function verdictCounts(layer, shapes) {
 }
 
 /** Say in one sentence what the layer comes to. */
-function saySentence({ result, layer, shapes }, paragraph) {
+function saySentence(pane, paragraph) {
+  const { result, layer, shapes } = pane;
+  if (isAdoption(result)) {
+    paragraph.textContent = adoptionSentence(pane);
+    return;
+  }
   const counts = verdictCounts(layer, shapes);
   const total = shapes.areas.length;
   paragraph.textContent = t(
@@ -102,10 +111,36 @@ function saySentence({ result, layer, shapes }, paragraph) {
   );
 }
 
+/** Say what comes first: one figure, and all classes as one bar. */
+function sayHeadline(pane) {
+  const { result, layer, shapes, shown, classified } = pane;
+  const total = shapes.areas.length;
+  const unit = areaUnit(result);
+  let [figure, words] = ["–", t("nothing is known of any host")];
+  if (!isAdoption(result)) {
+    figure = number(verdictCounts(layer, shapes).covered);
+    words = t("of {total} {unit} are proven to be covered", { total: number(total), unit });
+  } else if (result.inputs.judged) {
+    figure = percent(result.inputs.with_aaaa / result.inputs.judged);
+    words = t("of {total} audited hosts have an IPv6 address", { total: number(result.inputs.judged) });
+  }
+  at("headline-figure").textContent = figure;
+  at("headline-words").textContent = words;
+  at("bar").replaceChildren(
+    ...shown.classes().map(({ color, hatch }, index) => {
+      const part = element("span");
+      part.style.flexGrow = String(classified.counts[index]);
+      part.hidden = !classified.counts[index];
+      part.style.background = hatch ? `repeating-linear-gradient(135deg, ${hatch} 0 1px, ${color} 1px 4px)` : color;
+      return part;
+    }),
+  );
+}
+
 /** Give the legend's rows: colour, hatching, label, number of areas. */
 function legendRows({ shown, classified: { counts, hatched } }) {
   const rows = shown.classes().map((each, index) => [each.color, each.hatch, each.label, counts[index]]);
-  if (shown.unproven) rows.push(["#ffffff", "#2b2b2b", t("hatched: unproven (among the above)"), hatched]);
+  if (shown.hatching) rows.push(["#ffffff", "#2b2b2b", shown.hatchedLabel(), hatched]);
   return rows;
 }
 
@@ -180,21 +215,29 @@ function search(text) {
   if (list.hidden) none.textContent = t("No area has this name.");
 }
 
+const writeVerdict = (verdict) => t(data.scales.verdict[verdict].label);
+const writeInterval = (low, layer, area) => `${percent(low)} – ${percent(valueOf(layer, "share_high", area))}`;
+
+// Key, heading, what is sorted by, and how a number among that is written.
 const COLUMNS = [
   ["name", () => t("Area"), (layer, area) => area.name],
   ["parent", () => t("In"), (layer, area) => area.parent ?? ""],
-  ["verdict", () => t("Verdict"), (layer, area) => valueOf(layer, "verdict", area)],
-  ["share", () => t("Share"), (layer, area) => valueOf(layer, "share", area)],
-  ["low", () => t("Interval"), (layer, area) => valueOf(layer, "share_low", area)],
-  ["trials", () => t("Attempts that count"), (layer, area) => valueOf(layer, "trials", area)],
-  ["places", () => t("Places"), (layer, area) => valueOf(layer, "places", area)],
+  ["verdict", () => t("Verdict"), (layer, area) => valueOf(layer, "verdict", area), writeVerdict, "words"],
+  ["share", () => t("Share"), (layer, area) => valueOf(layer, "share", area), (share) => percent(share)],
+  ["low", () => t("Interval"), (layer, area) => valueOf(layer, "share_low", area), writeInterval],
+  ["trials", () => t("Attempts that count"), (layer, area) => valueOf(layer, "trials", area), (count) => number(count)],
+  ["places", () => t("Places"), (layer, area) => valueOf(layer, "places", area), (count) => number(count)],
 ];
 const order = { column: "share", down: false };
 
 /** Give the table's columns; beside a second map over the same areas, its verdicts too. */
 function columnsNow() {
-  if (!other?.layer || !sameAreas()) return COLUMNS;
-  return [...COLUMNS, ["other", () => t("Verdict in B"), (_, area) => valueOf(other.layer, "verdict", area)]];
+  const columns = isAdoption(state.result) ? ADOPTION_COLUMNS : COLUMNS;
+  if (!other?.layer || !sameAreas()) return columns;
+  const own = isAdoption(state.result) ? "share" : "verdict";
+  const [, , of, ...written] = columns.find(([key]) => key === own);
+  const label = () => (isAdoption(state.result) ? t("Share in B") : t("Verdict in B"));
+  return [...columns, ["other", label, (_, area) => of(other.layer, area), ...written]];
 }
 
 /** Sort areas by a column; those without a value come last either way. */
@@ -216,8 +259,8 @@ function sayTable() {
   const { layer, shapes } = state;
   const head = element("tr");
   const columns = columnsNow();
-  for (const [key, label] of columns) {
-    const cell = element("th");
+  for (const [key, label, , write, kind = write ? "number" : ""] of columns) {
+    const cell = element("th", null, kind);
     cell.scope = "col";
     const chosen = order.column === key;
     if (chosen) cell.setAttribute("aria-sort", order.down ? "descending" : "ascending");
@@ -247,15 +290,11 @@ function sayTable() {
         choose(area, true);
       });
       name.append(button);
-      row.append(name, element("td", area.parent ?? ""), element("td", t(verdictOf(layer, area).label)));
-      const [share, low, high] = ["share", "share_low", "share_high"].map((key) => valueOf(layer, key, area));
-      row.append(
-        element("td", share === null ? "–" : percent(share), "number"),
-        element("td", low === null ? "–" : `${percent(low)} – ${percent(high)}`, "number"),
-        element("td", number(valueOf(layer, "trials", area)), "number"),
-        element("td", number(valueOf(layer, "places", area)), "number"),
-      );
-      if (columns.length > COLUMNS.length) row.append(element("td", t(verdictOf(other.layer, area).label)));
+      row.append(name);
+      for (const [, , of, write, kind = write ? "number" : ""] of columns.slice(1)) {
+        const value = of(layer, area);
+        row.append(element("td", write ? dash(value, (known) => write(known, layer, area)) : value, kind));
+      }
       return row;
     }),
   );
@@ -263,7 +302,7 @@ function sayTable() {
     "{rule}; {operator}. The first {shown} of {total} areas; sort by a heading to see others.",
     {
       rule: ruleTitle(state.result),
-      operator: operatorName(layer.operator),
+      operator: whose(state),
       shown: number(rows.length),
       total: number(shapes.areas.length),
     },
@@ -279,24 +318,32 @@ function plain(value) {
   return counts.join("; ") || "–";
 }
 
+/** Give where a rule's figures come from, as [what, value] pairs, and what its verdicts mean. */
+function coverageAbout(result) {
+  return {
+    meaning: t("Covered: the whole interval lies at or above the required share. Not covered: the whole interval lies below it. Unproven: the evidence does not decide. No data: nothing was measured, which is not zero."),
+    facts: [
+      [t("Rule"), `${ruleTitle(result)} (${result.rule})`],
+      [t("Required share"), percent(result.required_share, 1)],
+      [t("Confidence"), percent(result.confidence, 0)],
+      [t("Computed"), result.computed_at.replace("T", " ").replace("+00:00", " UTC")],
+      [t("Software"), result.software],
+      ...Object.entries(result.inputs).map(([name, value]) => [said(name), plain(value)]),
+    ],
+  };
+}
+
 /** Fill the about box: where the figures come from and whose work is in the page. */
 function sayAbout() {
   const { result, shapes } = state;
-  const facts = [
-    [t("Rule"), `${ruleTitle(result)} (${result.rule})`],
-    [t("Required share"), percent(result.required_share, 1)],
-    [t("Confidence"), percent(result.confidence, 0)],
-    [t("Computed"), result.computed_at.replace("T", " ").replace("+00:00", " UTC")],
-    [t("Software"), result.software],
-    ...Object.entries(result.inputs).map(([name, value]) => [said(name), plain(value)]),
-  ];
+  const { facts, meaning } = isAdoption(result) ? adoptionAbout(result) : coverageAbout(result);
   if (result.boundary.id) facts.splice(3, 0, [t("Boundary set"), `${result.boundary.name ?? ""} ${result.boundary.id.slice(0, 16)}`]);
   if (shapes.tolerance_m) facts.push([t("Shapes"), t("simplified for drawing, by about {n} m", { n: number(shapes.tolerance_m) })]);
   const list = element("dl");
   for (const [what, value] of facts) list.append(element("dt", what), element("dd", value));
   const box = document.getElementById("about");
   box.replaceChildren(
-    element("p", t("Covered: the whole interval lies at or above the required share. Not covered: the whole interval lies below it. Unproven: the evidence does not decide. No data: nothing was measured, which is not zero.")),
+    element("p", meaning),
     list,
     element("h3", t("Licences")),
     element("p", t("The map's frame was written by folium (MIT); maps are drawn by Leaflet {version}.", { version: data.leaflet.version })),

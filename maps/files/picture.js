@@ -37,17 +37,13 @@ function picture(container, pane) {
   pen.fillStyle = data.scales.sea;
   pen.fillRect(0, head, frame.width, frame.height);
   const hasBasemap = drawBasemap(pen, container, frame, head);
-  for (const canvas of container.querySelectorAll("canvas")) {
-    const box = canvas.getBoundingClientRect();
-    if (!box.width || !canvas.width) continue;
-    pen.globalAlpha = hasBasemap ? Number(canvas.closest(".leaflet-layer")?.style.opacity || 1) : 1;
-    pen.drawImage(canvas, box.left - frame.left, head + box.top - frame.top, box.width, box.height);
-  }
+  drawCanvases(pen, container, frame, head, hasBasemap);
+  if (pane === state) pictureInsets(pen, frame, head);
   pen.restore();
-  rows.forEach(({ color, hatch, text }, index) => {
+  rows.forEach(({ color, hatch, mark, text }, index) => {
     const x = PICTURE_EDGE + (index % columns) * wide;
     const top = head + frame.height + PICTURE_EDGE + Math.floor(index / columns) * 24;
-    pen.drawImage(swatch(color, hatch), x, top, ...SWATCH_PX);
+    pen.drawImage(mark ?? swatch(color, hatch), x, top, ...SWATCH_PX);
     pen.fillStyle = "#1b1f23";
     pen.font = `14px ${PICTURE_FONT}`;
     pen.fillText(text, x + 36, top + 14);
@@ -55,7 +51,47 @@ function picture(container, pane) {
   return made;
 }
 
-function pictureLines(pen, width, { result, layer, shown }, container) {
+/** Draw the insets where they stand on the map, each with its name. */
+function pictureInsets(pen, frame, head) {
+  for (const inset of at("insets").querySelectorAll(".inset")) {
+    const box = inset.getBoundingClientRect();
+    const map = inset.querySelector(".inset-map");
+    if (!box.width || map.hidden) continue;
+    const [left, top] = [box.left - frame.left, head + box.top - frame.top];
+    const inner = map.getBoundingClientRect();
+    const [x, y] = [inner.left - frame.left, head + inner.top - frame.top];
+    pen.fillStyle = "#ffffff";
+    pen.fillRect(left, top, box.width, box.height);
+    pen.strokeStyle = data.scales.border;
+    pen.lineWidth = 1;
+    pen.strokeRect(left + 0.5, top + 0.5, box.width - 1, box.height - 1);
+    pen.save();
+    pen.beginPath();
+    pen.rect(x, y, inner.width, inner.height);
+    pen.clip();
+    pen.fillStyle = data.scales.sea;
+    pen.fillRect(x, y, inner.width, inner.height);
+    drawCanvases(pen, map, frame, head, drawBasemap(pen, map, frame, head));
+    pen.restore();
+    pen.fillStyle = "#1b1f23";
+    pen.font = `12px ${PICTURE_FONT}`;
+    pen.textAlign = "center";
+    pen.fillText(inset.textContent, left + box.width / 2, y + inner.height + 15, box.width - 6);
+    pen.textAlign = "start";
+  }
+}
+
+function drawCanvases(pen, container, frame, head, hasBasemap) {
+  for (const canvas of container.querySelectorAll("canvas")) {
+    const box = canvas.getBoundingClientRect();
+    if (!box.width || !canvas.width) continue;
+    pen.globalAlpha = hasBasemap ? Number(canvas.closest(".leaflet-layer")?.style.opacity || 1) : 1;
+    pen.drawImage(canvas, box.left - frame.left, head + box.top - frame.top, box.width, box.height);
+  }
+}
+
+function pictureLines(pen, width, pane, container) {
+  const { result, shown } = pane;
   const plain = { color: "#1b1f23", back: null };
   const lines = [];
   const add = (text, font, high, look = plain) => {
@@ -65,7 +101,7 @@ function pictureLines(pen, width, { result, layer, shown }, container) {
   };
   add(at("title").textContent, `700 20px ${PICTURE_FONT}`, 27);
   add([ruleTitle(result), periodOf(result), boundariesOf(result)].join(" · "), `14px ${PICTURE_FONT}`, 20);
-  add([operatorName(layer.operator), shown.title()].join(" · "), `14px ${PICTURE_FONT}`, 20);
+  add([whose(pane), shown.title()].join(" · "), `14px ${PICTURE_FONT}`, 20);
   for (const id of ["approximate", "indication", "unverified"]) {
     if (!at(id).hidden) add(at(id).textContent, `700 14px ${PICTURE_FONT}`, 20);
   }
@@ -80,6 +116,13 @@ function pictureLines(pen, width, { result, layer, shown }, container) {
 
 function pictureLegend(pen, width, pane) {
   const rows = legendRows(pane).map(([color, hatch, label, count]) => ({ color, hatch, text: `${label}: ${number(count)}` }));
+  if (data.points && at("points-on").checked) {
+    // The marks of points as the page's own legend has them.
+    for (const item of at("points-legend").children) {
+      const [mark, label, count] = item.children;
+      rows.push({ mark, text: `${label.textContent}: ${count.textContent}` });
+    }
+  }
   pen.font = `14px ${PICTURE_FONT}`;
   const wide = Math.max(...rows.map(({ text }) => pen.measureText(text).width)) + 60;
   return { rows, wide, columns: Math.max(1, Math.floor(width / wide)) };

@@ -3,6 +3,7 @@
 // are drawn where areas are smaller than a pixel; and which area a point lies in.
 const WORLD = 2 ** 30; // units across the world: a sixteenth of a pixel at zoom 18
 const TILE_PX = 256;
+const BEYOND = 2 ** 31 - 1; // areas across the antimeridian go on east of the world's edge
 
 const lonToX = (lon) => (lon / 360 + 0.5) * WORLD;
 const xToLon = (x) => (x / WORLD - 0.5) * 360;
@@ -77,9 +78,11 @@ class Shapes {
     const units = { count: this.codes.length, rings: startsOf(take("area_rings")), starts: startsOf(take("ring_refs")), refs };
     this.units = this.boxed(units);
     this.single = this.singleArcs();
+    this.hasSingle = this.single.includes(1);
     this.thinned = new Map();
     this.groupCount = this.group.reduce((most, each) => Math.max(most, each), -1) + 1;
     this.hasGroups = this.groupCount < this.units.count;
+    this.goesOn = this.x.some((x) => x > WORLD);
   }
 
   /** Turn whole steps of degrees into Mercator units, and remember where arcs start and end. */
@@ -122,8 +125,8 @@ class Shapes {
     const { x, y, arcStarts } = this;
     const boxes = new Int32Array(4 * (arcStarts.length - 1));
     for (let arc = 0, at = 0; arc + 1 < arcStarts.length; arc++, at += 4) {
-      let west = WORLD;
-      let north = WORLD;
+      let west = BEYOND;
+      let north = BEYOND;
       let east = 0;
       let south = 0;
       for (let i = arcStarts[arc]; i < arcStarts[arc + 1]; i++) {
@@ -147,8 +150,8 @@ class Shapes {
     const { rings, starts, refs } = made;
     const box = new Int32Array(4 * made.count);
     for (let each = 0, to = 0; each < made.count; each++, to += 4) {
-      let west = WORLD;
-      let north = WORLD;
+      let west = BEYOND;
+      let north = BEYOND;
       let east = 0;
       let south = 0;
       for (let ref = starts[rings[each]]; ref < starts[rings[each + 1]]; ref++) {
@@ -191,8 +194,13 @@ class Shapes {
     return ref & 1 ? [last, first, -1] : [first, last, 1];
   }
 
-  /** Give the area at a point, or null. */
+  /** Give the area at a point, or null, whichever copy of the world it is on. */
   at(lat, lon) {
+    const around = lon - 360 * Math.floor((lon + 180) / 360);
+    return this.atExactly(lat, around) ?? (this.goesOn ? this.atExactly(lat, around + 360) : null);
+  }
+
+  atExactly(lat, lon) {
     const x = lonToX(lon);
     const y = latToY(lat);
     const { box, count } = this.units;

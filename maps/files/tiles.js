@@ -3,6 +3,8 @@
 const SLICE_MS = 12;
 const LEAST_PX = 2; // where areas are typically narrower, what they lie in is drawn instead
 const DOT_PX = 1.5; // nothing is drawn smaller: every area stays visible
+const SEEN_PX = 0.4; // steps shorter than this are left out
+const RING_ENDS = -(2 ** 30); // far outside every tile
 const PATH_AREAS = 20; // longer paths take far longer to fill
 
 const scaleOf = (zoom) => (TILE_PX * 2 ** zoom) / WORLD;
@@ -103,7 +105,8 @@ class AreaLayer {
     const end = performance.now() + SLICE_MS;
     while (this.shapes && this.jobs.length && performance.now() < end) {
       const { tile, coords, ratio, done } = this.jobs.shift();
-      if (tile.width) this.paint(tile, coords, ratio);
+      // A view that was left before its turn came is not painted any more.
+      if (tile.isConnected) this.paint(tile, coords, ratio);
       done?.(null, tile);
     }
     this.running = this.jobs.length > 0 && Boolean(this.shapes);
@@ -145,27 +148,47 @@ class AreaLayer {
     pen.clearRect(0, 0, tile.width, tile.height);
     const { made, styles, groups } = this.plan(coords.z);
     const thin = this.shapes.thin(coords.z);
-    const margin = 3 / scale;
-    const [west, north] = [left / scale - margin, top / scale - margin];
-    const [east, south] = [(left + tile.width) / scale + margin, (top + tile.height) / scale + margin];
-    const byStyle = this.fills.map(() => []);
-    const dots = [];
-    for (let each = 0, at = 0; each < made.count; each++, at += 4) {
-      const { box } = made;
-      if (box[at] > east || box[at + 2] < west || box[at + 1] > south || box[at + 3] < north) continue;
-      const small = Math.max(box[at + 2] - box[at], box[at + 3] - box[at + 1]) * scale < DOT_PX;
-      if (small) dots.push(each);
-      else byStyle[styles[each]].push(each);
-    }
-    const draw = { pen, made, thin, scale, left, top };
     // Hatching goes on from tile to tile, so it begins where the map does and not where a tile does.
     const stretch = ratio / this.tileScale();
     const period = HATCH_PX * stretch;
     const hatching = new DOMMatrix().translate(-(left % period), -(top % period)).scale(stretch / HATCH_FINER);
     for (const fill of this.fills) if (fill instanceof CanvasPattern) fill.setTransform(hatching);
-    byStyle.forEach((those, style) => this.fill(draw, those, this.fills[style]));
+    // What goes on east of the world's edge is drawn on its western tiles.
+    const shifts = this.shapes.goesOn ? [0, WORLD] : [0];
+    // What does not change with the classes is found once a tile.
+    if (tile.holds?.made !== made) {
+      const views = shifts.map((shift) => ({ made, thin, scale, left: left + shift * scale, top }));
+      tile.holds = { made, views: views.map((view) => this.traced({ ...view, ...this.seenBy(view, tile), borders: null })) };
+    }
+    for (const view of tile.holds.views) {
+      const byStyle = this.fills.map(() => []);
+      view.areas.forEach((each, place) => byStyle[styles[each]].push(place));
+      byStyle.forEach((places, style) => this.fill(pen, view, places, this.fills[style]));
+    }
     this.close(pen, tile, ratio);
-    this.borders(draw, byStyle, groups);
+    for (const view of tile.holds.views) {
+      view.borders ??= this.borderPaths(view);
+      this.strokeBorders(pen, view, groups);
+      this.dots(pen, view, styles);
+    }
+  }
+
+  /** Choose what a tile shows: areas, and those that are too small to be more than dots. */
+  seenBy({ made, scale, left, top }, tile) {
+    const margin = 3 / scale;
+    const [west, north] = [left / scale - margin, top / scale - margin];
+    const [east, south] = [(left + tile.width) / scale + margin, (top + tile.height) / scale + margin];
+    const [areas, dots] = [[], []];
+    for (let each = 0, at = 0; each < made.count; each++, at += 4) {
+      const { box } = made;
+      if (box[at] > east || box[at + 2] < west || box[at + 1] > south || box[at + 3] < north) continue;
+      const small = Math.max(box[at + 2] - box[at], box[at + 3] - box[at + 1]) * scale < DOT_PX;
+      (small ? dots : areas).push(each);
+    }
+    return { areas, dots };
+  }
+
+  dots(pen, { made, scale, left, top, dots }, styles) {
     for (const each of dots) {
       const { box } = made;
       const x = ((box[4 * each] + box[4 * each + 2]) / 2) * scale - left;
@@ -176,12 +199,25 @@ class AreaLayer {
   }
 
   /** Fill areas of one style, many in one path: rings turn one way, holes the other. */
-  fill(draw, those, style) {
-    const { pen } = draw;
-    for (let from = 0; from < those.length; from += PATH_AREAS) {
+  fill(pen, { corners, starts }, places, style) {
+    pen.fillStyle = style;
+    for (let from = 0; from < places.length; from += PATH_AREAS) {
       pen.beginPath();
-      for (const each of those.slice(from, from + PATH_AREAS)) this.trace(draw, each);
-      pen.fillStyle = style;
+      const to = Math.min(places.length, from + PATH_AREAS);
+      for (let at = from; at < to; at++) {
+        const end = starts[places[at] + 1];
+        let begun = false;
+        for (let i = starts[places[at]]; i < end; i += 2) {
+          if (corners[i] === RING_ENDS) {
+            pen.closePath();
+            begun = false;
+          } else if (begun) pen.lineTo(corners[i], corners[i + 1]);
+          else {
+            pen.moveTo(corners[i], corners[i + 1]);
+            begun = true;
+          }
+        }
+      }
       pen.fill("nonzero");
     }
   }
@@ -192,50 +228,78 @@ class AreaLayer {
    */
   close(pen, tile, ratio) {
     pen.globalCompositeOperation = "destination-over";
-    for (const [x, y] of [[ratio, 0], [-ratio, 0], [0, ratio], [0, -ratio]]) pen.drawImage(tile, x, y);
+    // Where every border is shared, only its soft edge is to be closed: one way is enough.
+    const ways = this.shapes.hasSingle ? [[ratio, 0], [-ratio, 0], [0, ratio], [0, -ratio]] : [[ratio, ratio]];
+    for (const [x, y] of ways) pen.drawImage(tile, x, y);
     pen.globalCompositeOperation = "source-over";
   }
 
-  trace({ pen, made, thin, scale, left, top }, each) {
-    const { x, y } = this.shapes;
-    for (let ring = made.rings[each]; ring < made.rings[each + 1]; ring++) {
-      let begun = false;
-      for (let at = made.starts[ring]; at < made.starts[ring + 1]; at++) {
-        const ref = made.refs[at];
-        const arc = ref >> 1;
-        const first = thin.starts[arc];
-        const last = thin.starts[arc + 1] - 1;
-        const step = ref & 1 ? -1 : 1;
-        const end = ref & 1 ? first : last;
-        for (let i = ref & 1 ? last : first; ; i += step) {
-          const point = thin.kept[i];
-          if (begun) pen.lineTo(x[point] * scale - left, y[point] * scale - top);
-          else pen.moveTo(x[point] * scale - left, y[point] * scale - top);
-          begun = true;
-          if (i === end) break;
-        }
-      }
-      pen.closePath();
-    }
+  /** Put the corners of what a tile shows behind each other, in its own pixels. */
+  traced(view) {
+    const starts = new Uint32Array(view.areas.length + 1);
+    let count = 0;
+    view.areas.forEach((each, place) => {
+      count = this.trace(view, each, count);
+      starts[place + 1] = count;
+    });
+    return { ...view, starts, corners: scratch.slice(0, count) };
   }
 
-  /** Draw each border once; those between areas fade where areas are only some pixels wide. */
-  borders({ pen, made, thin, scale, left, top }, byStyle, groups) {
+  trace({ made, thin, scale, left, top }, each, count) {
+    const { x, y } = this.shapes;
+    for (let ring = made.rings[each]; ring < made.rings[each + 1]; ring++) {
+      let beforeX = Infinity;
+      let beforeY = Infinity;
+      for (let at = made.starts[ring]; at < made.starts[ring + 1]; at++) {
+        const ref = made.refs[at];
+        const first = thin.starts[ref >> 1];
+        const last = thin.starts[(ref >> 1) + 1] - 1;
+        if (count + 2 * (last - first) + 8 > scratch.length) grow();
+        const step = ref & 1 ? -1 : 1;
+        const end = ref & 1 ? first - 1 : last + 1;
+        for (let i = ref & 1 ? last : first; i !== end; i += step) {
+          const point = thin.kept[i];
+          const px = x[point] * scale - left;
+          const py = y[point] * scale - top;
+          // Arcs are often shorter than anything that could be seen.
+          if (Math.abs(px - beforeX) < SEEN_PX && Math.abs(py - beforeY) < SEEN_PX) continue;
+          scratch[count++] = beforeX = px;
+          scratch[count++] = beforeY = py;
+        }
+      }
+      scratch[count++] = RING_ENDS;
+      scratch[count++] = RING_ENDS;
+    }
+    return count;
+  }
+
+  /** Give a path of each level of border, with each border once. */
+  borderPaths({ made, thin, scale, left, top, areas }) {
     const { shapes } = this;
     const { x, y } = shapes;
     const drawn = (shapes.drawnArcs ??= new Int32Array(shapes.levels.length));
     const turn = (shapes.turn = (shapes.turn ?? 0) + 1);
-    const paths = [[], [], []];
-    for (const those of byStyle) {
-      for (const each of those) {
-        for (let at = made.starts[made.rings[each]]; at < made.starts[made.rings[each + 1]]; at++) {
-          const arc = made.refs[at] >> 1;
-          if (drawn[arc] === turn) continue;
-          drawn[arc] = turn;
-          paths[shapes.levels[arc]].push(arc);
+    const paths = [new Path2D(), new Path2D(), new Path2D()];
+    for (const each of areas) {
+      for (let at = made.starts[made.rings[each]]; at < made.starts[made.rings[each + 1]]; at++) {
+        const arc = made.refs[at] >> 1;
+        if (drawn[arc] === turn) continue;
+        drawn[arc] = turn;
+        const path = paths[shapes.levels[arc]];
+        for (let i = thin.starts[arc]; i < thin.starts[arc + 1]; i++) {
+          const px = x[thin.kept[i]] * scale - left;
+          const py = y[thin.kept[i]] * scale - top;
+          if (i === thin.starts[arc]) path.moveTo(px, py);
+          else path.lineTo(px, py);
         }
       }
     }
+    return paths;
+  }
+
+  /** Draw borders; those between areas fade where areas are only some pixels wide. */
+  strokeBorders(pen, { scale, borders }, groups) {
+    const { shapes } = this;
     const between = widthOf(shapes.units.width * scale);
     const around = shapes.groupedByParent ? Math.max(1.8 * between, widthOf(shapes.groups().width * scale)) : between;
     // A coast is no stronger than what lies inside: where shapes are approximate, gaps between
@@ -247,16 +311,7 @@ class AreaLayer {
       if (!width) return;
       pen.globalAlpha = Math.min(0.85, width);
       pen.lineWidth = Math.max(0.5, width);
-      pen.beginPath();
-      for (const arc of paths[level]) {
-        for (let i = thin.starts[arc]; i < thin.starts[arc + 1]; i++) {
-          const px = x[thin.kept[i]] * scale - left;
-          const py = y[thin.kept[i]] * scale - top;
-          if (i === thin.starts[arc]) pen.moveTo(px, py);
-          else pen.lineTo(px, py);
-        }
-      }
-      pen.stroke();
+      pen.stroke(borders[level]);
     });
     pen.globalAlpha = 1;
   }
@@ -268,6 +323,15 @@ class AreaLayer {
       L.polygon(area.rings, { renderer: this.renderer, interactive: false, fill: false, color, weight });
     this.outline = area ? L.featureGroup([line("#ffffff", 4.5), line("#111111", 2)]).addTo(this.map) : null;
   }
+}
+
+// Where corners are put together; what is kept of them is cut to size.
+let scratch = new Float32Array(1 << 16);
+
+function grow() {
+  const larger = new Float32Array(2 * scratch.length);
+  larger.set(scratch);
+  scratch = larger;
 }
 
 const busyWith = new Set();

@@ -84,7 +84,7 @@ function stepsOf(layer, name) {
 /** Give a value of an area; one without a row looks like the layer's `blank`. */
 function valueOf(layer, name, area) {
   const row = layer.rowOf[area.index] ?? -1;
-  if (row < 0) return layer.blank[name];
+  if (row < 0) return layer.blank[name] ?? null;
   if (name === "best") return nothing(layer.take("best")[row]);
   if (layer.own[row] < 0) return valueOf(layer.other(row), name, area);
   const value = layer.take(name)[layer.own[row]];
@@ -111,13 +111,12 @@ function classify(shapes, layer, shown) {
   const classes = shown.classes();
   const total = shapes.areas.length;
   const styles = shown.indices(layer, total);
-  const verdicts = shown.unproven ? valuesOf(layer, "verdict", total) : null;
-  const unproven = data.scales.verdict.findIndex(({ key }) => key === "unproven");
+  // A number that rests on too little evidence does not stand without hatching.
+  const hatching = shown.hatching ? shown.hatching(layer, total) : null;
   const counts = classes.map(() => 0);
   let hatched = 0;
   for (let index = 0; index < total; index++) {
-    // A number that rests on too little evidence does not stand without hatching.
-    const lines = verdicts && verdicts[index] === unproven ? 1 : 0;
+    const lines = hatching ? hatching[index] : 0;
     counts[styles[index]]++;
     hatched += lines;
     styles[index] = 2 * styles[index] + lines;
@@ -156,7 +155,8 @@ const SHOWN = {
   },
   share: {
     title: () => t("Share of places that pass"),
-    unproven: true,
+    hatching: unprovenOnes,
+    hatchedLabel: () => t("hatched: unproven (among the above)"),
     classes: () => [
       ...stepClasses(data.scales.steps.share, (edge) => number(edge * 100), "%"),
       noData(t("No data")),
@@ -204,6 +204,12 @@ const SHOWN = {
     indices: byEdges("samples", "samples", 1),
   },
 };
+
+/** Tell which areas are unproven. */
+function unprovenOnes(layer, total) {
+  const unproven = data.scales.verdict.findIndex(({ key }) => key === "unproven");
+  return Uint8Array.from(valuesOf(layer, "verdict", total), (verdict) => (verdict === unproven ? 1 : 0));
+}
 
 /** Make what gives each area's class of a number by its edges; below `least` is no data. */
 function byEdges(scale, name, least = -Infinity) {

@@ -48,6 +48,7 @@ function lastDay(iso) {
 
 /** Give a result's period in words; without one, the days of its first and last sample. */
 function periodOf({ period: [start, end], inputs: { first_sample: first, last_sample: last } }) {
+  if (start && end && day(start) === lastDay(end)) return `${day(start)} (UTC)`;
   if (start && end) return t("{start} to {end} (UTC)", { start: day(start), end: lastDay(end) });
   if (start) return t("from {start} (UTC)", { start: day(start) });
   if (end) return t("until {end} (UTC)", { end: lastDay(end) });

@@ -3,7 +3,7 @@
 import numpy
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phusong.maps.arcs import STEPS_PER_DEGREE, Arcs, cut_arcs, simplify_arcs, snap_arcs
@@ -93,6 +93,7 @@ def test_simplifying_moves_both_sides_of_a_border_alike() -> None:
     assert one.union(other).area == pytest.approx(one.area + other.area)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(*[st.integers(0, 6)] * 2, st.integers(1, 4), st.integers(1, 4)), min_size=1)
 )

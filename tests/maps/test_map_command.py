@@ -83,7 +83,8 @@ def test_every_period_of_a_rule_is_drawn_by_its_newest_result(
     keep(make_area("1", Verdict.NOT_COVERED), period_start=july, period_end=None)
     finished = phusong("map", "build", tmp_path / "map.html", "--json")
     results = json.loads(finished.out)["results"]
-    assert [(row["covered"], row["not_covered"]) for row in results] == [(1, 0), (0, 1)]
+    counts = [(row["covered"], row["not_covered"]) for row in results]
+    assert counts == [(0, 1), (1, 0)], "the page opens with the latest period"
 
 
 def test_results_can_be_named(phusong: Any, keep: Any, make_area: Any, tmp_path: Path) -> None:
@@ -270,3 +271,36 @@ def test_one_file_or_a_folder_must_be_named_and_not_both(
     finished = phusong("map", "build", *arguments)
     assert finished.code == 2
     assert "--site" in finished.err
+
+
+def test_audits_of_the_store_are_drawn_by_area_and_can_be_left_out(
+    phusong: Any, keep: Any, make_area: Any, tmp_path: Path
+) -> None:
+    keep(make_area("1"), make_area("2", Verdict.NO_DATA))
+    listed = tmp_path / "list.csv"
+    listed.write_text(
+        "host,agency,unit,aaaa\na.gov.vn,A,1,yes\nb.gov.vn,B,1,no\nc.gov.vn,C,99,yes\n", "utf-8"
+    )
+    assert phusong("ipv6", "import", listed, "--as-of", "2026-08-01").code == 0
+    out = tmp_path / "map.html"
+    finished = phusong("map", "build", out, "--json")
+    assert finished.code == 0
+    [audit] = json.loads(finished.out)["audits"]
+    assert audit["area"] == "commune"
+    data = json.loads(out.read_text("utf-8").split('id="data">')[1].split("</script>")[0])
+    entry = data["results"][-1]
+    assert (entry["kind"], entry["inputs"]["hosts"]) == ("ipv6-adoption", 3)
+    assert [count for _, count in entry["outside"]] == [1]
+    assert phusong("map", "build", out, "--no-adoption").code == 0
+    assert "ipv6-adoption" not in out.read_text("utf-8").split('id="data">')[1].split("<script>")[0]
+    assert phusong("map", "build", "--site", tmp_path / "site").code == 0
+
+
+def test_audits_alone_make_a_map(phusong: Any, tmp_path: Path) -> None:
+    listed = tmp_path / "list.csv"
+    listed.write_text("host,agency,unit,aaaa\na.gov.vn,A,01,yes\n", "utf-8")
+    assert phusong("ipv6", "import", listed, "--as-of", "2026-08-01").code == 0
+    finished = phusong("map", "build", tmp_path / "map.html", "--json")
+    assert finished.code == 0
+    answer = json.loads(finished.out)
+    assert (answer["results"], answer["audits"][0]["area"]) == ([], "province")

@@ -2,7 +2,7 @@
 
 import numpy
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phusong.coverage.interval import quantile, wilson
@@ -13,6 +13,7 @@ def array(*numbers: float) -> numpy.ndarray:
     return numpy.array(numbers, dtype=float)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5_000), st.data())
 def test_an_interval_of_wilsons_is_foretold(places: int, data: st.DataObject) -> None:
     passed = data.draw(st.integers(0, places))

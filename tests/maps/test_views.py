@@ -27,7 +27,7 @@ def test_an_extent_is_four_numbers() -> None:
         ("102,8,110,24,1", "four numbers"),
         ("a,b,c,d", "four numbers"),
         ("110,8,102,24", "antimeridian"),
-        ("-181,8,102,24", "within -180 and 180"),
+        ("-181,8,102,24", "from -180 degrees on"),
         ("nan,8,102,24", "west must be"),
         ("102,24,110,8", "south must be"),
         ("102,8,110,90", "south must be"),
