@@ -1,5 +1,6 @@
 # Two commands matter: `make demo` shows what phusong does, `make test` proves that it works.
-# Both make .venv and install exactly what the lock files in requirements/ name, by hash.
+# Both make .venv and install exactly what the lock files in requirements/ name, by hash. On another
+# Python, beside it: make test PYTHON=python3.13 VENV=.build/py3.13
 
 PYTHON ?= python3
 VENV := .venv

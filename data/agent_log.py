@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
+from .data_month import Account, account_of, months_together
+from .handed_over import count_unsent
 from .sample import Sample
 from .store import Store, append_within, to_us
 
@@ -56,16 +58,17 @@ class AgentLog:
         family: int | None,
         place: tuple[float, float] | None,
         sim: str,
+        month: str,
         scope: str,
         reserved_bytes: int,
     ) -> int:
-        """Write an attempt down before it is made, with the data that it may use."""
+        """Write an attempt down before it is made, with the data that it may use in a month."""
         with self.store.writing() as connection:
             number = _insert_attempt(connection, self.run, now, family, place, "begun")
             connection.execute(
                 "INSERT INTO data_used (attempt, sim, month, scope, reserved_bytes)"
                 " VALUES (?, ?, ?, ?, ?)",
-                (number, sim, month_of(now.at), scope, reserved_bytes),
+                (number, sim, month, scope, reserved_bytes),
             )
         return number
 
@@ -128,13 +131,13 @@ class AgentLog:
                 (to_us(now.at), why, self.run),
             )
 
-    def used_bytes(self, sim: str, now: Instant) -> int:
-        """Give what a SIM has used this month, attempts of unknown cost in full."""
-        row = self.store.connection.execute(
-            "SELECT bytes FROM data_used_by_month WHERE sim = ? AND month = ?",
-            (sim, month_of(now.at)),
-        ).fetchone()
-        return int(row[0]) if row else 0
+    def account(self, sim: str, now: Instant, satellite_at: datetime | None) -> Account:
+        """Give a SIM's month and what it has used in it, attempts of unknown cost in full."""
+        return account_of(self.store, sim, now.at, satellite_at)
+
+    def unsent(self, probe: str) -> int:
+        """Give how many attempts of ours no export of evidence held yet."""
+        return count_unsent(self.store, probe)
 
     def usual_bytes(self, sim: str, scope: str) -> int | None:
         """Give the median cost of the last twenty attempts on a SIM; None before the first."""
@@ -167,14 +170,10 @@ def places_of(store: Store, probe: str) -> list[tuple[float, float, int]]:
     ).fetchall()
 
 
-def month_of(at: datetime) -> str:
-    """Give the month by the machine's own calendar, as a data plan counts it."""
-    return at.astimezone().strftime("%Y-%m")
-
-
 def data_used(store: Store) -> list[dict[str, Any]]:
-    """Give what each SIM used in each month, the newest first."""
-    return list(store.tables.query("SELECT * FROM data_used_by_month ORDER BY month DESC, sim"))
+    """Give what each SIM used in each month, the newest first, and the months counted with it."""
+    rows = store.tables.query("SELECT * FROM data_used_by_month ORDER BY month DESC, sim")
+    return [row | {"together_with": months_together(store, row["month"])} for row in rows]
 
 
 def agent_records(store: Store) -> dict[str, list[dict[str, Any]]]:

@@ -56,6 +56,9 @@ def is_number(value: object) -> bool:
 
 
 def check_number(name: str, value: Any, low: float, high: float) -> None:
+    # Nearly every number is a float in its range, and NaN is in none.
+    if type(value) is float and low <= value <= high:
+        return
     if not is_number(value) or not math.isfinite(value):
         refuse(name, value, "a finite number")
     if not low <= value <= high:
@@ -82,6 +85,9 @@ def check_text(
 ) -> None:
     if not isinstance(value, str) or not 0 < len(value) <= limit:
         refuse(name, value, f"1 to {limit} characters")
+    if value.isprintable():
+        # Then it holds neither surrogates nor control characters.
+        return
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:

@@ -127,18 +127,20 @@ def export(
     Write every sample to a file: CSV, JSON lines, GeoParquet, GeoPackage or a whole store.
 
     Failed attempts and simulated samples are in it, told apart by the columns outcome and origin.
-    JSON lines are the evidence byte for byte: the SHA-256 of a line is the sample's id.
+    JSON lines are the evidence byte for byte: the SHA-256 of a line is the sample's id. What left
+    as JSON lines or as a store counts as handed over, and is no longer unsent in probe drive.
     """
     from .dataset import export_partitions
     from .export import Format, format_of
     from .export import export as write
+    from .handed_over import newest, note_handed_over
 
     if partition and form not in (None, Format.PARQUET):
         raise click.UsageError(say("--partition writes Parquet: leave --format out"))
     chosen = Format.PARQUET if partition else Format(form) if form else format_of(Path(file))
     files = 1
     with session.store(create=False) as store:
-        total = int(store.tables["sample"].count)
+        total, up_to = int(store.tables["sample"].count), newest(store)
         with progress("Exporting", total) as step:
             if partition:
                 count, files = export_partitions(
@@ -146,6 +148,8 @@ def export(
                 )
             else:
                 count = write(store, Path(file), chosen, overwrite=overwrite, on_progress=step)
+        if store.is_writable:
+            note_handed_over(store, up_to, chosen, file)
     if as_json:
         print_json([{"file": file, "format": chosen.value, "samples": count, "files": files}])
     elif partition:

@@ -1,6 +1,7 @@
 """What a sample says was measured; part of its evidence."""
 
 from dataclasses import dataclass
+from operator import attrgetter
 
 from .check import check_number, check_optional_integer, refuse
 
@@ -39,44 +40,43 @@ class Reading:
 
     def __post_init__(self) -> None:
         measured = False
-        for name, low, high in _READING_RANGES:
-            value = getattr(self, name)
+        for value, (name, low, high) in zip(_numbers_of(self), _READING_RANGES, strict=True):
             if value is not None:
                 measured = True
-                check_number(f"reading.{name}", value, low, high)
-        for name in ("bytes_down", "bytes_up"):
-            check_optional_integer(f"reading.{name}", getattr(self, name), 0, 1 << 62)
+                check_number(name, value, low, high)
+        check_optional_integer("reading.bytes_down", self.bytes_down, 0, 1 << 62)
+        check_optional_integer("reading.bytes_up", self.bytes_up, 0, 1 << 62)
         if not measured:
             refuse("reading", "nothing", "at least one value; without one, leave it out")
-        for way in ("down", "up"):
-            self._check_interval(way)
+        _check_interval("down", self.down_mbps, self.down_low_mbps, self.down_high_mbps)
+        _check_interval("up", self.up_mbps, self.up_low_mbps, self.up_high_mbps)
         if self.near_ceiling is not None and not isinstance(self.near_ceiling, bool):
             refuse("reading.near_ceiling", self.near_ceiling, "true or false")
         if self.down_mbps == 0 or self.up_mbps == 0:
             refuse("reading", "a throughput of 0", "the outcome that says why nothing came")
 
-    def _check_interval(self, way: str) -> None:
-        rate = getattr(self, f"{way}_mbps")
-        low, high = getattr(self, f"{way}_low_mbps"), getattr(self, f"{way}_high_mbps")
-        if low is None and high is None:
-            return
-        if rate is None or low is None or high is None or not low <= rate <= high:
-            refuse(f"reading.{way}_mbps", f"{rate} in {low} to {high}", "a value in its interval")
+
+def _check_interval(way: str, rate: float | None, low: float | None, high: float | None) -> None:
+    if low is None and high is None:
+        return
+    if rate is None or low is None or high is None or not low <= rate <= high:
+        refuse(f"reading.{way}_mbps", f"{rate} in {low} to {high}", "a value in its interval")
 
 
 _READING_RANGES = (
-    ("down_mbps", 0.0, 1e6),
-    ("up_mbps", 0.0, 1e6),
-    ("rtt_idle_ms", 0.0, 1e6),
-    ("rtt_loaded_ms", 0.0, 1e6),
-    ("jitter_ms", 0.0, 1e6),
-    ("loss_ratio", 0.0, 1.0),
-    ("traffic_down_mbps", 0.0, 1e6),
-    ("traffic_up_mbps", 0.0, 1e6),
-    ("down_low_mbps", 0.0, 1e6),
-    ("down_high_mbps", 0.0, 1e7),
-    ("up_low_mbps", 0.0, 1e6),
-    ("up_high_mbps", 0.0, 1e7),
-    ("loss_up_ratio", 0.0, 1.0),
-    ("loss_down_ratio", 0.0, 1.0),
+    ("reading.down_mbps", 0.0, 1e6),
+    ("reading.up_mbps", 0.0, 1e6),
+    ("reading.rtt_idle_ms", 0.0, 1e6),
+    ("reading.rtt_loaded_ms", 0.0, 1e6),
+    ("reading.jitter_ms", 0.0, 1e6),
+    ("reading.loss_ratio", 0.0, 1.0),
+    ("reading.traffic_down_mbps", 0.0, 1e6),
+    ("reading.traffic_up_mbps", 0.0, 1e6),
+    ("reading.down_low_mbps", 0.0, 1e6),
+    ("reading.down_high_mbps", 0.0, 1e7),
+    ("reading.up_low_mbps", 0.0, 1e6),
+    ("reading.up_high_mbps", 0.0, 1e7),
+    ("reading.loss_up_ratio", 0.0, 1.0),
+    ("reading.loss_down_ratio", 0.0, 1.0),
 )
+_numbers_of = attrgetter(*(name.removeprefix("reading.") for name, _, _ in _READING_RANGES))

@@ -14,9 +14,11 @@ same sample in different bytes, and then they are two pieces of evidence.
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Self
 
 from . import levels as levels
@@ -40,7 +42,7 @@ from .strict_json import read_object
 BODY_VERSION = 1
 MAX_BODY_BYTES = 1_000_000
 MAX_RECORD_CHARS = 100_000
-# The reason of an attempt during which the technology, operator or SIM changed.
+# The reason of an attempt, good or failed, during which the technology, operator or SIM changed.
 RADIO_CHANGED = "radio_changed"
 
 _PROBE = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
@@ -255,23 +257,23 @@ class Sample:
         """Give the sample as UTF-8 JSON: its evidence, whose SHA-256 is its id."""
         content: dict[str, Any] = {"v": BODY_VERSION, "probe": self.probe, "seq": self.seq}
         content["kind"] = self.kind.value
-        content["ts"] = self.started_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        for name in _PLAIN:
-            value = getattr(self, name)
-            if value is not None:
-                content[name] = value
-        for name in _SECTIONS:
-            section = getattr(self, name)
+        content["ts"] = f"{self.started_at.replace(tzinfo=None).isoformat('T', 'microseconds')}Z"
+        content |= {
+            name: value
+            for name, value in zip(_PLAIN, _plain_of(self), strict=True)
+            if value is not None
+        }
+        for name, section in zip(_SECTIONS, _sections_of(self), strict=True):
             if section is not None:
+                keys, values_of = _SECTION_FIELDS[name]
                 content[name] = {
                     key: value
-                    for key in _SECTION_FIELDS[name]
-                    if (value := getattr(section, key)) is not None
+                    for key, value in zip(keys, values_of(section), strict=True)
+                    if value is not None
                 }
         if self.simulated:
             content["simulated"] = True
-        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        body = text.encode("utf-8")
+        body = _as_json(content).encode("utf-8")
         if len(body) > MAX_BODY_BYTES:
             refuse("body", f"{len(body)} bytes", f"at most {MAX_BODY_BYTES}")
         return body
@@ -326,9 +328,18 @@ _SECTIONS: dict[str, type] = {
     "radio": Radio,
     "source": Provenance,
 }
-_SECTION_FIELDS = {
-    name: tuple(field.name for field in fields(kind)) for name, kind in _SECTIONS.items()
-}
+_plain_of, _sections_of = attrgetter(*_PLAIN), attrgetter(*_SECTIONS)
+
+
+def _fields_of(kind: type) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """Give the names of a section's fields, and what gives their values."""
+    names = tuple(field.name for field in fields(kind))
+    return names, attrgetter(*names)
+
+
+_SECTION_FIELDS = {name: _fields_of(kind) for name, kind in _SECTIONS.items()}
+# Made once: `json.dumps` makes an encoder for each call that asks for other separators.
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 def sample_id(body: bytes) -> bytes:
@@ -339,7 +350,7 @@ def sample_id(body: bytes) -> bytes:
 def _read_section(name: str, kind: type, content: object) -> Any:
     if not isinstance(content, dict):
         refuse(name, content, "an object")
-    unknown = content.keys() - set(_SECTION_FIELDS[name])
+    unknown = content.keys() - set(_SECTION_FIELDS[name][0])
     if unknown:
         refuse(f"{name}.{min(unknown)}", "an unknown field", "a field of version 1")
     if name == "radio":

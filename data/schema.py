@@ -350,5 +350,24 @@ CREATE VIEW data_used_by_month AS
     FROM data_used GROUP BY sim, month;
 """
 
-MIGRATIONS: tuple[str, ...] = (_V1, _V2, _AGGREGATES, _LOCATED, _LEDGER)
+# Up to which sample the evidence was handed over, so that the agent can say what was not. And
+# which month data was booked in because a satellite said so: a clock that is set cannot do that.
+_HANDED_OVER = """
+CREATE TABLE handed_over (
+    n INTEGER PRIMARY KEY,
+    up_to INTEGER NOT NULL,
+    format TEXT NOT NULL,
+    file TEXT NOT NULL,
+    handed_us INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE month_confirmed (
+    n INTEGER PRIMARY KEY,
+    month TEXT NOT NULL,
+    after_event INTEGER NOT NULL,
+    confirmed_us INTEGER NOT NULL
+) STRICT;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_V1, _V2, _AGGREGATES, _LOCATED, _LEDGER, _HANDED_OVER)
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -8,14 +8,25 @@ import click
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
-_ALLOW_PRIVATE = click.option(
+allow_private_option = click.option(
     "--allow-private", is_flag=True, help="Also connect to private and loopback addresses."
 )
-_CA = click.option(
+ca_option = click.option(
     "--ca",
     type=click.Path(path_type=Path),
     help="PEM file of the CA to trust instead of the system's.",
 )
+position_option = click.option(
+    "--position",
+    "position_spec",
+    help="What tells the position: gpsd, nmea:FILE, serial:DEVICE or LON,LAT.",
+)
+radio_option = click.option(
+    "--radio",
+    "radio_spec",
+    help="What tells the radio's state: auto, modemmanager, mmcli or termux.",
+)
+visits_option = click.option("--visits", type=click.IntRange(1), help="End after so many visits.")
 _RUN = (
     click.option("--server", "url", help="The far end: ws://host:port or wss://host:port."),
     click.option(
@@ -54,8 +65,8 @@ _RUN = (
         show_default=True,
         help="End a direction when its rate is known to so many percent; 0 runs it to the end.",
     ),
-    _ALLOW_PRIVATE,
-    _CA,
+    allow_private_option,
+    ca_option,
     click.option(
         "--receipt-key",
         type=click.Path(dir_okay=False, path_type=Path),
@@ -90,8 +101,8 @@ _LOAD = (
         show_default=True,
         help="Seconds of an interval; 5 is version 09 of the draft's, at five times the data.",
     ),
-    _ALLOW_PRIVATE,
-    _CA,
+    allow_private_option,
+    ca_option,
 )
 
 
@@ -104,15 +115,29 @@ def run_options(*, max_mb: int) -> Callable[[Decorated], Decorated]:
         show_default=True,
         help="Data budget of each direction, in megabytes.",
     )
-    return lambda command: _with((*_RUN, budget), command)
+    return lambda command: with_options((*_RUN, budget), command)
 
 
 def load_options(command: Decorated) -> Decorated:
     """Give a command the options of a measurement under load."""
-    return _with(_LOAD, command)
+    return with_options(_LOAD, command)
 
 
-def _with(options: Sequence[Callable[[Decorated], Decorated]], command: Decorated) -> Decorated:
+def rows_option(default: int) -> Callable[[Decorated], Decorated]:
+    """Give a command the option that says how many rows of its table are shown."""
+    return click.option(
+        "--limit",
+        type=click.IntRange(1),
+        default=default,
+        show_default=True,
+        help="How many rows to show.",
+    )
+
+
+def with_options(
+    options: Sequence[Callable[[Decorated], Decorated]], command: Decorated
+) -> Decorated:
+    """Give a command several options, shown in this order."""
     for option in reversed(options):
         command = option(command)
     return command

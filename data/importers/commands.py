@@ -84,7 +84,7 @@ def import_(
     check_files(files, options)
     sizes = [size_hint(path) for path in files]
     total = None if None in sizes else sum(size or 0 for size in sizes)
-    with session.store() as store, progress("Importing", total) as step:
+    with session.store() as store, progress("Importing", total) as step, store.in_bulk():
         reports = [import_file(store, path, options, step) for path in files]
     _print_import(reports, as_json=as_json)
     kept = sum(file.accepted + file.duplicate for report in reports for file in report.files)
@@ -129,4 +129,6 @@ def _print_import(reports: "list[ImportReport]", *, as_json: bool) -> None:
         note("Set aside: {message}", message=say(skip.error.template, **skip.error.values))
     ignored = sum(report.ignored.total() for report in reports)
     if ignored:
-        note("{count} members of archives are folders or junk.", count=ignored)
+        note(
+            "{count} members of archives are folders, junk or parts of a shapefile.", count=ignored
+        )

@@ -8,11 +8,14 @@ name. What a device writes where it has nothing (a dash, -200 dBm, the largest i
 
 import math
 import re
+from functools import lru_cache
 
 from ..check import ascii_safe
 from ..errors import RecordError
 from ..levels import FILLERS, known_identity, reported_level
 
+# Levels and cells repeat from row to row, places and times do not.
+_REMEMBERED = 4_096
 _MISSING = frozenset({"", "-", "--"})
 _NUMBER = re.compile(r"[+-]?[0-9]{1,25}(?:\.[0-9]{0,25})?(?:[eE][+-]?[0-9]{1,3})?\Z")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}(?:\.0{1,6})?\Z")
@@ -46,11 +49,13 @@ def read_whole(name: str, cell: str) -> int | None:
     return int(cell.split(".")[0])
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def read_identity(name: str, cell: str) -> int | None:
     """Give a cell or area identity; zero, negative numbers and fillers mean that none is known."""
     return known_identity(read_whole(name, cell))
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def read_hexadecimal(name: str, cell: str) -> int | None:
     """Give an identity written in hexadecimal digits; zero and fillers mean none is known."""
     if cell in _MISSING:
@@ -60,6 +65,7 @@ def read_hexadecimal(name: str, cell: str) -> int | None:
     return known_identity(int(cell, 16))
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def read_level(name: str, cell: str, reportable: tuple[float, float]) -> float | None:
     """Give a level in dBm or dB, or None where it is missing or no device can have measured it."""
     return reported_level(read_number(name, cell), reportable)

@@ -12,7 +12,7 @@ import lzma
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,10 @@ _BUFFER_BYTES = 1 << 20
 _XZ_MEMORY_BYTES = 256 << 20
 _GZIP = b"\x1f\x8b"
 _XZ = b"\xfd7zXZ\x00"
+_SHAPEFILE = b"\x00\x00\x27\x0a"
+# The parts of a shapefile are told by their endings; one of them holds its values.
+_VALUES = ".dbf"
+_SHAPEFILE_PARTS = (".shp", ".shx", ".prj", ".cpg", ".qpj", ".sbn", ".sbx", ".qix")
 _DAMAGE = (
     zlib.error,
     lzma.LZMAError,
@@ -84,8 +88,9 @@ def open_contents(path: Path) -> Iterator[Opened]:
     elif head.startswith((_GZIP, _XZ)):
         yield Opened((_packed(path),), {})
     else:
-        name = _name(path.name)
-        yield Opened((Content(name, lambda: _open_plain(path), path=path),), {})
+        read = _values_of(path) if head.startswith(_SHAPEFILE) else path
+        content = Content(_name(path.name), lambda: _open_plain(read), path=read)
+        yield Opened((content,), {})
 
 
 def fingerprint(content: Content) -> tuple[str, int]:
@@ -109,7 +114,9 @@ def size_hint(path: Path) -> int | None:
             head = file.read(2)
         if head == b"PK":
             with zipfile.ZipFile(path) as archive:
-                return sum(info.file_size for info in archive.infolist() if not _junk(info))
+                infos = archive.infolist()
+                values = _values_in(infos)
+                return sum(info.file_size for info in infos if not _aside(info, values))
         return None if head in (_GZIP, _XZ[:2]) else path.stat().st_size
     except _DAMAGE:
         return None
@@ -188,8 +195,9 @@ def _members(path: Path, archive: zipfile.ZipFile) -> Opened:
             size=unpacked,
             limit=min(allowed, MAX_UNPACKED_BYTES),
         )
-    skipped = Counter(reason for info in infos if (reason := _junk(info)))
-    contents = tuple(_member(path, archive, info) for info in infos if not _junk(info))
+    values = _values_in(infos)
+    skipped = Counter(reason for info in infos if (reason := _aside(info, values)))
+    contents = tuple(_member(path, archive, info) for info in infos if not _aside(info, values))
     return Opened(contents, dict(skipped))
 
 
@@ -205,6 +213,34 @@ def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Cont
         return _unpacked(_Unpacked.buffered(inner, name, info.file_size), name, allowed)
 
     return Content(name, reopen, in_archive=True)
+
+
+def _values_of(path: Path) -> Path:
+    """Give the file of a shapefile's values, which stands beside any other part of it."""
+    for ending in (_VALUES, _VALUES.upper()):
+        if path.with_suffix(ending).is_file():
+            return path.with_suffix(ending)
+    raise RecordError(
+        "{file} is a part of a shapefile; its values stand in a .dbf, which is not beside it",
+        reason="half_shapefile",
+        file=ascii_safe(str(path)),
+    )
+
+
+def _values_in(infos: Collection[zipfile.ZipInfo]) -> set[str]:
+    return {_stem(info.filename) for info in infos if info.filename.lower().endswith(_VALUES)}
+
+
+def _aside(info: zipfile.ZipInfo, values: Collection[str]) -> str | None:
+    """Say why a member is not read: it is junk, or a part of a shapefile beside its values."""
+    name = info.filename.lower()
+    if name.endswith(_SHAPEFILE_PARTS) and _stem(info.filename) in values:
+        return "shapefile_part"
+    return _junk(info)
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0]
 
 
 def _junk(info: zipfile.ZipInfo) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
 
-from ..check import ascii_safe
+from ..check import ascii_safe, clean_text
 from ..errors import RecordError
 from ..sample import Kind, Outcome, Position, Radio, Reading, Sample
 from .fields import read_number
@@ -138,6 +138,53 @@ def speed_sample(
     )
 
 
+def counted_sample(
+    importer: Importer,
+    row: Row,
+    started_at: datetime,
+    *,
+    engine: str,
+    down_mbps: float | None,
+    up_mbps: float | None,
+    ping_ms: float | None,
+    jitter_ms: float | None = None,
+    received: int | None = None,
+    sent: int | None = None,
+    server: str = "",
+    address: str = "",
+) -> Sample:
+    """
+    Make a speed sample of a client that tells two rates, a ping and, in JSON, the bytes it moved.
+
+    Such a client writes 0 both for a test left out and for one that failed: where one direction
+    moved no byte and the other did, that one is missing, and the reason says so; where neither
+    moved anything, the test has stalled. Raises as `speed_sample` does.
+    """
+    reason = None
+    if down_mbps == 0 and not received and up_mbps:
+        down_mbps, reason = None, "download_not_told"
+    elif up_mbps == 0 and not sent and down_mbps:
+        up_mbps, reason = None, "upload_not_told"
+    values = {
+        "down_mbps": down_mbps,
+        "up_mbps": up_mbps,
+        "rtt_idle_ms": ping_ms,
+        "jitter_ms": jitter_ms,
+        "bytes_down": received,
+        "bytes_up": sent,
+    }
+    return speed_sample(
+        importer,
+        row,
+        started_at,
+        values,
+        engine=engine,
+        reason=reason,
+        server=clean_text(server),
+        family=family_of(address),
+    )
+
+
 def stalled_reason(down: float | None, up: float | None) -> str | None:
     """Name the transfers that moved nothing, or give None."""
     if down == 0 and up == 0:
@@ -145,22 +192,6 @@ def stalled_reason(down: float | None, up: float | None) -> str | None:
     if down == 0:
         return "download_stalled"
     return "upload_stalled" if up == 0 else None
-
-
-def without_untold_zeros(
-    down: float | None, up: float | None, received: int | None, sent: int | None
-) -> tuple[float | None, float | None, str | None]:
-    """
-    Give the throughputs of a tool that writes 0 both for a test left out and for one that failed.
-
-    Where one direction moved no byte and the other did, that one is missing, and the reason says
-    so; where neither moved anything, the test has stalled.
-    """
-    if down == 0 and not received and up:
-        return None, up, "download_not_told"
-    if up == 0 and not sent and down:
-        return down, None, "upload_not_told"
-    return down, up, None
 
 
 def outcome_of(message: str) -> Outcome:

@@ -24,7 +24,7 @@ from .openers import Content, fingerprint, open_contents
 from .registry import NotRecordsError, detect, find_headless
 from .table import BadRow, Header
 
-BATCH_ROWS = 2_000
+BATCH_ROWS = 4_000
 MAX_KEPT_CHARS = 10_000
 # Repeats are looked for among this many rows; a set of all rows would grow with the file.
 REPEATS_REMEMBERED = 1_000_000
@@ -213,10 +213,10 @@ def _import_content(
             merged = store.merge_records(source.probe, made.samples, made.rejected)
         report.accepted += merged.new
         report.duplicate += merged.duplicate
-        read = sum(len(row.text) + 1 for row in batch)
+        read = min(sum(len(row.text) + 1 for row in batch), size - told)
         told += read
         on_progress(read)
-    on_progress(max(0, size - told))
+    on_progress(size - told)
     return report
 
 

@@ -10,11 +10,10 @@ import re
 from collections.abc import Sequence
 from typing import ClassVar
 
-from ..check import clean_text
 from ..sample import Sample
 from .fields import read_number, read_whole
 from .interface import Importer, Row
-from .results import ResultImporter, family_of, speed_sample, without_untold_zeros
+from .results import ResultImporter, counted_sample
 from .times import read_iso
 from .units import bps_to_mbps
 
@@ -39,29 +38,18 @@ class SpeedtestCliJson(ResultImporter):
     def to_sample(self, row: Row) -> Sample:
         """Make a speed sample of a result."""
         cells = self.require(row)
-        sent = read_whole("bytes_sent", cells["bytes_sent"])
-        received = read_whole("bytes_received", cells["bytes_received"])
-        down, up, reason = without_untold_zeros(
-            bps_to_mbps(read_number("download", cells["download"])),
-            bps_to_mbps(read_number("upload", cells["upload"])),
-            received,
-            sent,
-        )
-        return speed_sample(
+        return counted_sample(
             self,
             row,
             self.started_at("timestamp", cells["timestamp"]),
-            {
-                "down_mbps": down,
-                "up_mbps": up,
-                "rtt_idle_ms": _read_ping("ping", cells["ping"]),
-                "bytes_down": received,
-                "bytes_up": sent,
-            },
             engine="speedtest-cli",
-            reason=reason,
-            server=clean_text(cells.get("server.host", "")),
-            family=family_of(cells.get("client.ip", "")),
+            down_mbps=bps_to_mbps(read_number("download", cells["download"])),
+            up_mbps=bps_to_mbps(read_number("upload", cells["upload"])),
+            ping_ms=_read_ping("ping", cells["ping"]),
+            received=read_whole("bytes_received", cells["bytes_received"]),
+            sent=read_whole("bytes_sent", cells["bytes_sent"]),
+            server=cells.get("server.host", ""),
+            address=cells.get("client.ip", ""),
         )
 
 
@@ -90,25 +78,16 @@ class SpeedtestCliCsv(Importer):
     def to_sample(self, row: Row) -> Sample:
         """Make a speed sample of a line."""
         cells = row.cells
-        down, up, reason = without_untold_zeros(
-            bps_to_mbps(read_number("Download", cells["Download"])),
-            bps_to_mbps(read_number("Upload", cells["Upload"])),
-            None,
-            None,
-        )
-        return speed_sample(
+        return counted_sample(
             self,
             row,
             read_iso("Timestamp", cells["Timestamp"], self.options.timezone),
-            {
-                "down_mbps": down,
-                "up_mbps": up,
-                "rtt_idle_ms": _read_ping("Ping", cells["Ping"]),
-            },
             engine="speedtest-cli",
-            reason=reason,
-            server=clean_text(cells["Sponsor"]),
-            family=family_of(cells["IP Address"]),
+            down_mbps=bps_to_mbps(read_number("Download", cells["Download"])),
+            up_mbps=bps_to_mbps(read_number("Upload", cells["Upload"])),
+            ping_ms=_read_ping("Ping", cells["Ping"]),
+            server=cells["Sponsor"],
+            address=cells["IP Address"],
         )
 
 

@@ -144,8 +144,29 @@ def _cut(text: str, delimiter: str) -> list[str]:
 
 def line_problem(line: Line) -> RecordError:
     """Say what is wrong with a line that cannot be read."""
-    reason = str(line.problem)
+    return text_problem(str(line.problem))
+
+
+def text_problem(reason: str) -> RecordError:
+    """Say in words why a line is no text."""
     return RecordError("{problem}", reason=reason, problem=_PROBLEMS[reason])
+
+
+def unreadable_header(name: str, problem: object) -> RecordError:
+    """Say why the header of a table that is no text cannot be read."""
+    return RecordError(
+        "{file} is a damaged table: {problem}", reason="bad_header", file=name, problem=problem
+    )
+
+
+def torn_row(seen_bytes: int, expected_bytes: int) -> RecordError:
+    """Say that a file of rows of equal length ends within one."""
+    return RecordError(
+        "the file ends in the middle of this row, after {seen} of {expected} bytes",
+        reason="torn_last_line",
+        seen=seen_bytes,
+        expected=expected_bytes,
+    )
 
 
 def _unquoted(error: csv.Error) -> RecordError:

@@ -1,10 +1,30 @@
 """Where the agent writes down what it does: a store's log, as its commands give it."""
 
+from datetime import datetime
 from typing import Protocol
 
 from ...data.sample import Sample
 from .clock import Moment
 from .ground import Point
+
+
+class Account(Protocol):
+    """A SIM's month: what counts as used in it, and the other months whose data counts in it."""
+
+    @property
+    def month(self) -> str:
+        """Give the month that data is booked in."""
+        ...
+
+    @property
+    def used_bytes(self) -> int:
+        """Give what counts as used."""
+        ...
+
+    @property
+    def joined(self) -> tuple[str, ...]:
+        """Give the other months that count, because the clock was set between."""
+        ...
 
 
 class Book(Protocol):
@@ -21,6 +41,7 @@ class Book(Protocol):
         family: int | None,
         place: Point | None,
         sim: str,
+        month: str,
         scope: str,
         reserved_bytes: int,
     ) -> int:
@@ -47,8 +68,12 @@ class Book(Protocol):
         """Leave a sign of life."""
         ...
 
-    def used_bytes(self, sim: str, now: Moment) -> int:
-        """Give what a SIM has used this month."""
+    def account(self, sim: str, now: Moment, satellite_at: datetime | None) -> Account:
+        """Give a SIM's month, by a satellite's time where one tells it, and what it has used."""
+        ...
+
+    def unsent(self, probe: str) -> int:
+        """Give how many attempts were not handed over yet."""
         ...
 
     def usual_bytes(self, sim: str, scope: str) -> int | None:

@@ -23,7 +23,7 @@ from ...console import (
 )
 from ...data.errors import StoreError
 from ...data.words import say
-from ..options import run_options
+from ..options import position_option, rows_option, run_options, visits_option
 from .options import field_options
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 _GAP_HEADERS = ("from (UTC)", "until (UTC)", "lasted", "why", "attempts")
 _PLAN_HEADERS = ("village", "code", "km", "bearing", "places still needed")
-_BUDGET_HEADERS = ("SIM", "month", "attempts", "MB used", "of unknown cost")
+_BUDGET_HEADERS = ("SIM", "month", "attempts", "MB used", "of unknown cost", "counted with")
 
 
 def machine_clock() -> "Clock":
@@ -72,7 +72,7 @@ def machine_clock() -> "Clock":
     type=click.Path(path_type=Path),
     help="Follow a plan of visits: its pace, its villages.",
 )
-@click.option("--visits", type=click.IntRange(1), help="End after so many visits.")
+@visits_option
 @json_option
 @pass_session
 def drive(
@@ -120,7 +120,7 @@ def drive(
     multiple=True,
     help="Measure at this time of day instead, such as 06:30; may be given again.",
 )
-@click.option("--visits", type=click.IntRange(1), help="End after so many visits.")
+@visits_option
 @json_option
 @pass_session
 def schedule(
@@ -146,14 +146,8 @@ def schedule(
 
 @click.command("plan", cls=Command)
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--position",
-    "position_spec",
-    help="What tells the position: gpsd, nmea:FILE, serial:DEVICE or LON,LAT.",
-)
-@click.option(
-    "--limit", type=click.IntRange(1), default=10, show_default=True, help="How many rows to show."
-)
+@position_option
+@rows_option(10)
 @json_option
 @pass_session
 def show_plan(
@@ -199,9 +193,7 @@ def show_plan(
 
 
 @click.command(cls=Command)
-@click.option(
-    "--limit", type=click.IntRange(1), default=50, show_default=True, help="How many rows to show."
-)
+@rows_option(50)
 @json_option
 @pass_session
 def gaps(session: Session, limit: int, as_json: bool) -> None:
@@ -254,6 +246,7 @@ def budget(session: Session, as_json: bool) -> None:
                 row["attempts"],
                 number(row["bytes"] / 1e6),
                 row["unsettled"] or None,
+                ", ".join(row["together_with"]) or None,
             )
             for row in rows
         ],
@@ -272,6 +265,7 @@ def measure_once(session: Session, **options: Any) -> "list[Sample]":
     with session.store() as store, _outfitted(store, "run", wishes, plan, screen) as visitor:
         visitor.waits_for_room = False
         visitor.on_phase = lambda phase: note("measuring: {phase}", phase=say(phase))
+        visitor.wait_for_position()
         visitor.visit()
     return screen.kept
 
@@ -299,8 +293,11 @@ def keep_going(
         if plan is not None:
             screen.progress = Progress(plan)
             screen.progress.catch_up(visitor.book.own_places(visitor.probe))
-        with _asked_to_stop(), screen.live(visitor.status):
-            Rounds(visitor=visitor, pace=pace, visits=visits, on_tick=screen.tick).run()
+        try:
+            with _asked_to_stop(), screen.live(visitor.status):
+                Rounds(visitor=visitor, pace=pace, visits=visits, on_tick=screen.tick).run()
+        finally:
+            screen.end(visitor.status)
     if not screen.readings:
         raise SystemExit(EXIT_BAD_ANSWER)
 

@@ -5,19 +5,13 @@ from typing import TypeVar
 
 import click
 
+from ..options import position_option, radio_option, with_options
+
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
 _FIELD = (
-    click.option(
-        "--position",
-        "position_spec",
-        help="What tells the position: gpsd, nmea:FILE, serial:DEVICE or LON,LAT.",
-    ),
-    click.option(
-        "--radio",
-        "radio_spec",
-        help="What tells the radio's state: auto, modemmanager, mmcli or termux.",
-    ),
+    position_option,
+    radio_option,
     click.option("--sim", help="The SIM's name in the data ledger; without it, the radio tells."),
     click.option(
         "--cap-mb",
@@ -50,6 +44,4 @@ _FIELD = (
 
 def field_options(command: Decorated) -> Decorated:
     """Give a command the options of a device in the field."""
-    for option in reversed(_FIELD):
-        command = option(command)
-    return command
+    return with_options(_FIELD, command)

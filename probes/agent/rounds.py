@@ -27,6 +27,7 @@ class Rounds:
 
     def run(self) -> None:
         """Go on until the last visit is made, or somebody breaks it off."""
+        self.visitor.wait_for_position()
         alive = self.visitor.clock.now()
         while self.visits is None or self.made < self.visits:
             now = self.visitor.look_at_clock()

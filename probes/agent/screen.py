@@ -16,8 +16,8 @@ from ...data.sample import Sample
 from ...data.words import say
 from .budget import Estimate
 from .plan_file import Progress
+from .status import Happening, Status
 from .view import View, cell, figure, label, label_width, result, way_to
-from .visitor import Happening, Status
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -54,7 +54,7 @@ class Screen:
 
     def begin(self, estimate: Estimate, stored: int, failed: int) -> None:
         """Say what a visit will cost, before the first."""
-        self.view.stored = self.view.unsent = stored
+        self.view.stored = stored
         self.view.failed = failed
         values = {
             "sim": estimate.sim,
@@ -89,7 +89,7 @@ class Screen:
         elif self._is_live:
             return
         elif sample is not None:
-            self._out(_line(sample))
+            self._out(_line(sample, what.why))
         else:
             self._explain(what)
 
@@ -97,6 +97,15 @@ class Screen:
         """Take over what is waited for, and where the next village is."""
         self.view.wait = rounds.wait
         self._find_leg(rounds.visitor.status)
+
+    def end(self, status: Status) -> None:
+        """Say what is kept when a run ends, and what to do with it."""
+        self._note(
+            "{stored} samples are stored, {unsent} not handed over yet; hand them over by: phusong"
+            " data export FILE.db",
+            stored=self.view.stored,
+            unsent=status.unsent,
+        )
 
     @contextmanager
     def live(self, status: Status) -> Iterator[None]:
@@ -113,7 +122,6 @@ class Screen:
 
     def _count(self, sample: Sample) -> None:
         self.view.stored += 1
-        self.view.unsent += 1
         self.view.failed += sample.reading is None
         self.readings += sample.reading is not None
         position = sample.position
@@ -134,6 +142,10 @@ class Screen:
     def _explain(self, what: Happening) -> None:
         if what.what == "missed":
             self._note("not measured: {why}", why=say(str(what.why)))
+        elif what.what == "months_joined":
+            self._note(
+                "the clock was set: the data of {months} counts as one month's", months=what.why
+            )
         elif what.seconds is not None:
             seconds = figure(what.seconds)
             self._note("{what} ({seconds} s)", what=say(what.what), seconds=seconds)
@@ -152,12 +164,14 @@ class Screen:
         return drawn
 
 
-def _line(sample: Sample) -> str:
+def _line(sample: Sample, no_place: str | None) -> str:
     time = sample.started_at.astimezone().strftime("%H:%M:%S")
     position = sample.position
     parts = [time, f"#{sample.seq}", result(sample), cell(sample.radio)]
     if position is not None:
         parts.append(f"{position.lat:.5f},{position.lon:.5f}")
+    elif no_place is not None:
+        parts.append(say(str(no_place)))
     if sample.reading is not None and sample.reason is not None:
         parts.append(say(sample.reason))
     return "  ".join(part for part in parts if part)

@@ -7,9 +7,9 @@ from ...data.sample import Radio, Sample
 from ...data.words import language, say
 from .pace import Wait
 from .plan_file import Leg
-from .visitor import Status
+from .status import Status
 
-_LABELS = ("position", "cell", "now", "result", "stored", "unsent", "data", "next", "village")
+_LABELS = ("position", "cell", "now", "result", "stored", "unsent", "data", "clock", "village")
 # What a figure in the sun must not depend on: colour says the same as the words beside it.
 GOOD, BAD, PLAIN = "bold green", "bold red", "bold"
 
@@ -30,7 +30,6 @@ class View:
     status: Status
     stored: int = 0
     failed: int = 0
-    unsent: int = 0
     wait: Wait | None = None
     leg: Leg | None = None
     _looked: tuple[str, float, int] = ("", 0.0, 0)
@@ -43,8 +42,12 @@ class View:
             good = status.last.reading is not None
             shown.append(Line("result", result(status.last), GOOD if good else BAD))
         kept = say("{count} ({failed} failed)", count=self.stored, failed=self.failed)
-        shown += [Line("stored", kept), Line("unsent", str(self.unsent))]
+        shown += [Line("stored", kept), Line("unsent", str(status.unsent))]
         shown.append(self._data())
+        if status.joined:
+            shown.append(
+                Line("clock", say("was set: {months} and now", months=_months(status)), BAD)
+            )
         if self.leg is not None:
             shown.append(Line("village", way_to(self.leg)))
         return shown
@@ -101,6 +104,11 @@ class View:
         left = figure(status.left_bytes / 1e6)
         style = GOOD if status.left_bytes else BAD
         return Line("data", say("{left} MB left, {used} used", left=left, used=used), style)
+
+
+def _months(status: Status) -> str:
+    first, *more = status.joined
+    return first if not more else f"{first} +{len(more)}"
 
 
 def label(name: str) -> str:

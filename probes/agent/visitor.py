@@ -10,86 +10,38 @@ another link. A link that the user pulled out is the device's doing, not the net
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, TypeVar
 
 from ...data.errors import DiskFullError
-from ...data.sample import RADIO_CHANGED, Kind, Outcome, Position, Provenance, Radio, Sample
+from ...data.sample import RADIO_CHANGED, Kind, Outcome, Provenance, Radio, Sample
 from ..engines.ceiling import Ceiling
 from ..interface import DATA_CAP, AttemptError
 from ..meter import HEARTBEAT_BYTES, Meter
-from ..position.fix import Fix, PositionSource
-from ..radio.state import RadioProblem, RadioSource, RadioState, changes
+from ..position.fix import PositionSource, Problem
+from ..radio.state import RadioSource, RadioState, changes
 from ..scope import Scope
 from ..speed import TOOL, boot_id
 from ..visits import Plan, measure_all
-from .book import Book
+from .book import Account, Book
 from .budget import Budget, Estimate, most_bytes, phase_bytes
 from .clock import Clock, Moment, between
-from .ground import Point
 from .link import has_link, is_excluded, is_up, link_to
+from .status import DEFAULT_SIM, Happening, Status, Surroundings
 
 LINK_EXCLUDED = "link_excluded"
 DISK_LOW = "disk_low"
-DEFAULT_SIM = "default"
 STOP_BELOW_BYTES = 50_000_000
 WARN_BELOW_BYTES = 200_000_000
-_ROOM_S = 5.0
+_ROOM_S = 2.0
 # A change of cell is what driving is; with one of these, two networks share one figure.
-_ANOTHER_NETWORK = frozenset({"sim", "registered", "plmn", "rat", "nr_evidence"})
+_ANOTHER_NETWORK = frozenset({"sim", "plmn", "rat", "nr_evidence"})
+# A receiver that has a fix tells it each second; one without may need minutes, and then says so.
+_FIRST_FIX_S = 5.0
+_NOT_YET = (Problem.NOT_CONNECTED, Problem.NO_FIX)
 _REFUSALS = (Outcome.SERVER_ERROR, Outcome.REFUSED)
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What the device sees at one moment: its place, its radio, the interface out."""
-
-    fix: Fix | None
-    state: RadioState | None
-    link: str | None
-
-    @property
-    def position(self) -> Position | None:
-        """Give the position, if nothing speaks against it."""
-        return self.fix.usable if self.fix is not None else None
-
-    @property
-    def place(self) -> Point | None:
-        """Give the position as a pair of degrees, longitude first."""
-        position = self.position
-        return None if position is None else (position.lon, position.lat)
-
-    def is_unserved(self) -> bool:
-        """Tell whether the radio says that no network serves it."""
-        state = self.state
-        return state is not None and (
-            state.registered is False or state.problem == RadioProblem.NOT_REGISTERED
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
-    """Something that the agent tells: `what`, and the sample, reason or seconds that belong."""
-
-    what: str
-    moment: Moment
-    sample: Sample | None = None
-    why: str | None = None
-    seconds: float | None = None
-
-
-@dataclass(slots=True)
-class Status:
-    """What there is to show now; another thread may read it."""
-
-    seen: Surroundings | None = None
-    meter: Meter | None = None
-    last: Sample | None = None
-    trouble: str | None = None
-    sim: str = DEFAULT_SIM
-    left_bytes: int | None = None
-    used_bytes: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -128,12 +80,12 @@ class Visitor:
     def estimate(self) -> Estimate:
         """Say what one visit will cost at the most and as a rule, and what is left for it."""
         state = self.radio.current() if self.radio else None
-        sim, now = self._sim(state), self.clock.now()
-        used = self.book.used_bytes(sim, now)
+        sim = self._sim(state)
+        used = self._look_at_account(sim, self.clock.now(), None).used_bytes
         many = len(self.plan.families)
         usual = self.book.usual_bytes(sim, self.plan.scope.value)
-        left = self.budget.left_bytes(used)
-        self.status.sim, self.status.used_bytes, self.status.left_bytes = sim, used, left
+        left = self.status.left_bytes
+        self.status.unsent = self.book.unsent(self.probe)
         return Estimate(
             sim=sim,
             most_bytes=many * most_bytes(self.plan.scope, self.plan.limits),
@@ -141,6 +93,18 @@ class Visitor:
             used_bytes=used,
             left_bytes=left,
         )
+
+    def wait_for_position(self) -> None:
+        """Give a receiver that was just opened a moment to tell the first place of the day."""
+        if self.position is None:
+            return
+        until = self.clock.now().boot_s + _FIRST_FIX_S
+        waiting = False
+        while self.position.current().problem in _NOT_YET and self.clock.now().boot_s < until:
+            if not waiting:
+                waiting = True
+                self.tell("waiting_for_position")
+            self.clock.sleep(0.1)
 
     def close(self) -> None:
         """Let go of the receiver and the modem."""
@@ -177,10 +141,8 @@ class Visitor:
     def _try(self, family: int | None) -> list[Sample]:
         now, seen = self.look_at_clock(), self.look_around(family)
         sim = self._sim(seen.state)
-        used = self.book.used_bytes(sim, now)
-        left = self.budget.left_bytes(used)
-        status = self.status
-        status.sim, status.used_bytes, status.left_bytes = sim, used, left
+        account = self._look_at_account(sim, now, seen.satellite_at)
+        status, left = self.status, self.status.left_bytes
         why = self._why_not(seen, sim, left)
         status.trouble = why
         if why is not None:
@@ -193,11 +155,23 @@ class Visitor:
                 family=family,
                 place=seen.place,
                 sim=sim,
+                month=account.month,
                 scope=self.plan.scope.value,
                 reserved_bytes=HEARTBEAT_BYTES,
             )
         )
         return _Attempt(self, number, family, seen, Meter(left)).run(now)
+
+    def _look_at_account(self, sim: str, now: Moment, satellite_at: datetime | None) -> Account:
+        """See what the SIM has used this month; say so where months cannot be told apart."""
+        account = self._commit(lambda: self.book.account(sim, now, satellite_at))
+        status = self.status
+        status.sim, status.used_bytes = sim, account.used_bytes
+        status.left_bytes = self.budget.left_bytes(account.used_bytes)
+        if account.joined and account.joined != status.joined:
+            self.tell("months_joined", why=", ".join(sorted({account.month, *account.joined})))
+        status.joined = account.joined
+        return account
 
     def _sim(self, state: RadioState | None) -> str:
         return self.sim or (state.sim if state else None) or DEFAULT_SIM
@@ -296,10 +270,12 @@ class _Attempt:
         kept = visitor._commit(lambda: visitor.book.keep(self.number, sample, used, now))
         status = visitor.status
         status.last = kept
+        status.unsent = visitor.book.unsent(visitor.probe)
         status.used_bytes += used
         if status.left_bytes is not None:
             status.left_bytes = max(0, status.left_bytes - used)
-        visitor.tell("sample", sample=kept)
+        fix = self.before.fix
+        visitor.tell("sample", sample=kept, why=fix.problem if fix is not None else None)
         return kept
 
     def _phase(self, phase: str) -> None:
@@ -335,14 +311,20 @@ class _Attempt:
         return seen
 
     def _judged(self, sample: Sample) -> Sample:
-        """Say so where two networks share a figure, or the user pulled the link out."""
-        if sample.outcome is Outcome.OK:
-            if _ANOTHER_NETWORK.intersection(self.changed):
-                return replace(sample, reason=RADIO_CHANGED)
+        """
+        Say so where two networks share an attempt, or the user pulled the link out.
+
+        An attempt that failed is marked like one that worked: were only the good ones left out,
+        the failures that stay would bend the share down. Its own reason stays in its record. A
+        service that was lost is no second network, and the failure counts.
+        """
+        if sample.outcome is Outcome.CANCELLED:
             return sample
         link = self.before.link
-        if link and sample.outcome is not Outcome.CANCELLED and not is_up(link):
+        if sample.outcome is not Outcome.OK and link and not is_up(link):
             return replace(sample, outcome=Outcome.DEVICE_ERROR, reason="link_lost")
+        if _ANOTHER_NETWORK.intersection(self.changed):
+            return replace(sample, reason=RADIO_CHANGED)
         return sample
 
     def _radio(self) -> Radio | None:

@@ -14,25 +14,16 @@ from ...console import (
     print_table,
 )
 from ...data.words import say
+from ..options import allow_private_option, position_option, radio_option
 
 _DOCTOR_HEADERS = ("what", "state", "found", "what to do")
 
 
 @click.command(cls=Command)
 @click.option("--server", "url", help="The far end that must be reachable.")
-@click.option(
-    "--position",
-    "position_spec",
-    help="What tells the position: gpsd, nmea:FILE, serial:DEVICE or LON,LAT.",
-)
-@click.option(
-    "--radio",
-    "radio_spec",
-    help="What tells the radio's state: auto, modemmanager, mmcli or termux.",
-)
-@click.option(
-    "--allow-private", is_flag=True, help="Also connect to private and loopback addresses."
-)
+@position_option
+@radio_option
+@allow_private_option
 @json_option
 @pass_session
 def doctor(

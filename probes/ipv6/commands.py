@@ -21,6 +21,7 @@ from ...console import (
     progress,
 )
 from ...data.words import say
+from ..options import allow_private_option
 from .options import column_option, looking_options
 from .report.commands import finding_rows, report, show_groups, statuses_of
 
@@ -138,9 +139,7 @@ def audit(
     show_default=True,
     help="Seconds to wait for each answer.",
 )
-@click.option(
-    "--allow-private", is_flag=True, help="Also connect to private and loopback addresses."
-)
+@allow_private_option
 @json_option
 def path(address: str, port: int, timeout_s: float, allow_private: bool, as_json: bool) -> None:
     """

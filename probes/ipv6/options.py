@@ -1,10 +1,11 @@
 """Options that several of the IPv6 commands share, in the order in which help shows them."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 import click
+
+from ..options import allow_private_option, ca_option, with_options
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
@@ -61,21 +62,11 @@ _LOOKING = (
         show_default=True,
         help="Most DNS questions a second.",
     ),
-    click.option(
-        "--allow-private",
-        is_flag=True,
-        help="Also connect to private and loopback addresses.",
-    ),
-    click.option(
-        "--ca",
-        type=click.Path(path_type=Path),
-        help="PEM file of the CA to trust instead of the system's.",
-    ),
+    allow_private_option,
+    ca_option,
 )
 
 
 def looking_options(command: Decorated) -> Decorated:
     """Add the options of every command that looks at hosts."""
-    for option in reversed(_LOOKING):
-        command = option(command)
-    return command
+    return with_options(_LOOKING, command)

@@ -169,6 +169,7 @@ def test_a_slow_figure_of_a_slow_instrument_is_no_evidence_of_a_slow_network(
     [
         ({}, "success"),
         ({"reason": "radio_changed"}, "radio_changed"),
+        ({"reason": "radio_changed", "outcome": "timeout"}, "radio_changed"),
         ({"reason": "radio_changed", "outcome": "cancelled"}, "cancelled"),
         ({"reason": "radio_changed", "accuracy_m": 5_000.0}, "poor_position"),
         ({"reason": "upload_timeout"}, "success"),

@@ -8,7 +8,7 @@ from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phusong.data.check import clean_text
@@ -197,6 +197,7 @@ def test_an_unknown_field_in_the_evidence_is_refused(make_sample: MakeSample) ->
             Sample.from_body(json.dumps(content).encode())
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=8), st.none() | st.floats() | st.text(max_size=8)))
 def test_no_json_object_makes_reading_evidence_crash(extra: dict[str, object]) -> None:
     content = {"v": 1, "probe": "p", "seq": 1, "kind": "signal", "ts": "2026-01-01T00:00:00Z"}
@@ -210,6 +211,7 @@ def test_no_json_object_makes_reading_evidence_crash(extra: dict[str, object]) -
 finite = st.floats(min_value=0.001, max_value=1e5)
 
 
+@settings(deadline=None)
 @given(
     reading=st.builds(Reading, down_mbps=finite, up_mbps=st.none() | finite, rtt_idle_ms=finite),
     position=st.none()

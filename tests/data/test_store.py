@@ -318,6 +318,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 READ_ONLY = """
 import os, sys
+import urllib.parse  # pathlib loads it when asked; another user may not see where Python stands
 from phusong.data.errors import StoreError
 from phusong.data.store import Store
 if os.getuid() == 0:
@@ -511,3 +512,26 @@ def test_the_schema_can_be_read_with_nothing_trusted(store: Store, make_sample: 
     store.connection.execute("PRAGMA trusted_schema = OFF")
     for name in ("sample", "evidence", "attempts", "rejections", "conflict"):
         store.connection.execute(f"SELECT * FROM {name}").fetchall()
+
+
+def test_a_number_that_a_batch_repeats_is_kept_once(store: Store, make_sample: MakeSample) -> None:
+    first, again = make_sample(seq=3), make_sample(seq=3, engine="another")
+    merged = store.merge_records("test-probe", [first, again])
+    assert (merged.new, merged.duplicate) == (1, 1)
+    assert [body for _, body in store.bodies()] == [first.body()]
+    merged = store.merge_records("test-probe", [make_sample(seq=2), again])
+    assert (merged.new, merged.duplicate) == (1, 1)
+    assert list(store.verify()) == []
+
+
+def test_writing_in_bulk_leaves_the_settings_as_they_were(store: Store) -> None:
+    def settings_now() -> list[int]:
+        names = ("cache_size", "wal_autocheckpoint", "synchronous")
+        return [store.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
+
+    before = settings_now()
+    with store.in_bulk():
+        # What is acknowledged is on the disk, in bulk as ever.
+        assert settings_now()[2] == before[2] == 2
+        assert settings_now()[:2] != before[:2]
+    assert settings_now() == before

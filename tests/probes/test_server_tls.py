@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from phusong.probes.connection import client_context
 from phusong.probes.server.limits import ServerLimits
 from phusong.probes.server.service import MeasurementServer
 
@@ -29,7 +30,7 @@ def server_over_tls(certificates: Path) -> Iterator[MeasurementServer]:
 
 @pytest.fixture
 def trust(certificates: Path) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=certificates / "ca.pem")
+    return client_context(certificates / "ca.pem")
 
 
 def connect(server: MeasurementServer, trust: ssl.SSLContext) -> ssl.SSLSocket:

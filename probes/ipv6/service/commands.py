@@ -1,7 +1,6 @@
 """Commands that ask public services whether they answer."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +18,7 @@ from ....console import (
     progress,
 )
 from ....data.words import say
+from ...options import allow_private_option, ca_option
 from ..commands import committing, settings_of
 
 if TYPE_CHECKING:
@@ -48,14 +48,8 @@ def service() -> None:
 @click.option(
     "--accuracy", "accuracy_m", type=float, help="How far off the position may be, in metres."
 )
-@click.option(
-    "--allow-private", is_flag=True, help="Also connect to private and loopback addresses."
-)
-@click.option(
-    "--ca",
-    type=click.Path(path_type=Path),
-    help="PEM file of the CA to trust instead of the system's.",
-)
+@allow_private_option
+@ca_option
 @json_option
 @pass_session
 def service_check(

@@ -14,11 +14,13 @@ from phusong.data.sample import Position, Radio, Rat, Sample
 from phusong.data.store import Store
 from phusong.probes import latency
 from phusong.probes.agent.clock import Clock, Moment
-from phusong.probes.agent.visitor import Happening, Visitor
+from phusong.probes.agent.status import Happening
+from phusong.probes.agent.visitor import Visitor
 from phusong.probes.interface import Limits, Target
 from phusong.probes.position.fix import Fix
 from phusong.probes.radio.state import RadioState
 from phusong.probes.scope import Scope
+from phusong.probes.server.limits import ServerLimits
 from phusong.probes.server.service import MeasurementServer
 from phusong.probes.speed import boot_id
 from phusong.probes.visits import Plan
@@ -73,11 +75,18 @@ class Receiver:
     lon: float = 105.85
     lat: float = 21.03
     problem: str | None = None
+    taken_at: datetime | None = None
     name: str = "test"
 
     def current(self) -> Fix:
         position = Position(lon=self.lon, lat=self.lat, accuracy_m=5.0, age_s=0.2, source="test")
-        return Fix(position=position, mono_s=time.monotonic(), mode="3d", problem=self.problem)
+        return Fix(
+            position=position,
+            taken_at=self.taken_at,
+            mono_s=time.monotonic(),
+            mode="3d",
+            problem=self.problem,
+        )
 
     def move_east(self, metres: float) -> None:
         self.lon += metres / 103_900  # of longitude at 21 degrees north
@@ -109,6 +118,20 @@ def served(**changes: Any) -> RadioState:
         "rsrp_dbm": -95.0,
     }
     return RadioState(radio=Radio(**(values | changes)), sim="sim-a", registered=True)
+
+
+@pytest.fixture(scope="module")
+def far_end() -> Iterator[MeasurementServer]:
+    limits = ServerLimits(runtime_s=1.0, head_s=0.5, idle_s=1.0, connections_per_address=8)
+    with MeasurementServer(limits=limits) as running:
+        yield running
+
+
+@pytest.fixture
+def server(far_end: MeasurementServer) -> MeasurementServer:
+    """Give the module's far end, as if nobody had measured against it yet."""
+    far_end.finished.clear()
+    return far_end
 
 
 @pytest.fixture

@@ -357,5 +357,6 @@ def test_the_command_in_the_unit_is_one_that_exists(phusong: Run) -> None:
 
 def test_an_older_store_gets_the_agents_tables(store: Store, clock: Time) -> None:
     log = AgentLog(store, "run", {}, clock.now(), None)
-    assert log.used_bytes("sim", clock.now()) == 0
+    assert log.account("sim", clock.now(), None).used_bytes == 0
+    assert log.unsent("probe") == 0
     assert log.usual_bytes("sim", "whole") is None

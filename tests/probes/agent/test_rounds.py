@@ -16,10 +16,11 @@ from phusong.probes.agent.clock import Between, Moment, between
 from phusong.probes.agent.gaps import Account, account
 from phusong.probes.agent.pace import Drive
 from phusong.probes.agent.rounds import Rounds
-from phusong.probes.agent.visitor import Happening, Visitor
+from phusong.probes.agent.status import Happening
+from phusong.probes.agent.visitor import Visitor
 from phusong.probes.speed import boot_id
 
-from .conftest import START, Time
+from .conftest import START, Receiver, Time
 
 Make = Callable[..., Visitor]
 
@@ -101,7 +102,13 @@ def test_a_run_that_was_killed_shows_the_attempt_that_it_took_along(
     visitor.visit()
     clock.pass_by(60)
     visitor.book.begin(
-        clock.now(), family=4, place=None, sim="a", scope="whole", reserved_bytes=5_000_000
+        clock.now(),
+        family=4,
+        place=None,
+        sim="a",
+        month="2026-07",
+        scope="whole",
+        reserved_bytes=5_000_000,
     )
     clock.pass_by(600)
     assert told(store, alive=True).gaps == ()
@@ -110,7 +117,7 @@ def test_a_run_that_was_killed_shows_the_attempt_that_it_took_along(
     agent().visit()
     (gap,) = told(store).gaps[:1]
     assert (gap.why, gap.seconds, gap.attempts) == ("killed", 600, 1)
-    assert visitor.book.used_bytes("a", clock.now()) == 5_000_000
+    assert visitor.book.account("a", clock.now(), None).used_bytes == 5_000_000
 
 
 def test_a_power_cut_is_told_from_a_kill_by_the_name_of_the_boot(
@@ -208,3 +215,20 @@ def test_breaking_off_on_a_full_disk_says_what_was_not_kept(
         go(agent(book=log), 1)
     assert [each.what for each in happened] == ["disk_full", "not_kept"]
     assert [attempt["happened"] for attempt in agent_records(store)["agent_attempt"]] == ["begun"]
+
+
+def test_the_first_visit_waits_a_moment_for_the_first_position(
+    agent: Make, clock: Time, kept: Callable[[], list[Any]]
+) -> None:
+    receiver = Receiver(problem="no_fix")
+    clock.after(2, lambda: setattr(receiver, "problem", None))
+    go(agent(position=receiver), 1)
+    assert kept()[0].position is not None
+
+
+def test_a_receiver_that_tells_no_place_does_not_stop_the_visits(
+    agent: Make, clock: Time, kept: Callable[[], list[Any]]
+) -> None:
+    go(agent(position=Receiver(problem="no_fix")), 1)
+    assert kept()[0].position is None
+    assert clock.slept_s < 10

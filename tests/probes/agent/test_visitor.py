@@ -13,7 +13,8 @@ from phusong.data.sample import Kind, Outcome, Radio, Rat, Sample
 from phusong.data.store import Store
 from phusong.probes.agent import visitor as module
 from phusong.probes.agent.budget import Budget
-from phusong.probes.agent.visitor import Happening, Visitor
+from phusong.probes.agent.status import Happening
+from phusong.probes.agent.visitor import Visitor
 from phusong.probes.interface import Limits
 from phusong.probes.radio.state import RadioState
 from phusong.probes.scope import Scope
@@ -75,6 +76,40 @@ def test_a_small_download_names_the_rule_by_which_it_ended(agent: Make, kept: Ke
     assert "once its estimate is steady" in seen["small"]["rule"]
     assert seen["small"]["steady_within"] == 5.0
     assert seen["phases"][-1]["stopped_by"] in ("enough", "peer")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"cell_id": "7654321"}, None),
+        ({"rsrp_dbm": -110.0}, None),
+        ({"rat": Rat.NR_NSA}, "radio_changed"),
+        ({"plmn": "45201"}, "radio_changed"),
+    ],
+)
+def test_a_failure_with_a_change_midway_is_marked_as_a_success_is(
+    agent: Make, kept: Kept, changes: dict[str, Any], reason: str | None
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"ws://127.0.0.1:{taken.getsockname()[1]}"
+        agent(url, radio=Modem([served(), served(**changes)])).visit()
+    (sample,) = kept()
+    assert (sample.outcome, sample.reason) == (Outcome.REFUSED, reason or "connect_refused")
+    # Why it failed stays in the record, whatever the reason says.
+    assert record(sample)["phases"][-1]["reason"] == "refused"
+
+
+def test_a_service_that_is_lost_midway_is_a_failure_and_no_second_network(
+    agent: Make, kept: Kept
+) -> None:
+    gone = RadioState(sim="sim-a", registered=False, problem="not_registered")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        agent(f"ws://127.0.0.1:{taken.getsockname()[1]}", radio=Modem([served(), gone])).visit()
+    (sample,) = kept()
+    assert (sample.outcome, sample.reason) == (Outcome.REFUSED, "connect_refused")
+    assert record(sample)["radio"]["changed"] == ["registered"]
 
 
 @pytest.mark.parametrize(
