@@ -7,5 +7,7 @@ this folder is not part of the package: it needs root, /dev/net/tun and a C comp
 
 from .host import Host, LabError
 from .lab import Lab, Link, why_not
+from .network import Network, why_no_namespaces
+from .wire import Wire
 
-__all__ = ["Host", "Lab", "LabError", "Link", "why_not"]
+__all__ = ["Host", "Lab", "LabError", "Link", "Network", "Wire", "why_no_namespaces", "why_not"]

@@ -1,45 +1,27 @@
 """
-Build a lab, and leave nothing of it behind.
+Two hosts and an emulated link between them.
 
-The names of its namespaces carry this process's id. What a killed process left is removed by the
-next lab of anyone on the machine; its emulator and its programs have ended with it.
+The kernel's netem makes it where there is one, otherwise the emulator beside this file.
 """
 
 import functools
 import hashlib
-import itertools
 import json
 import os
-import re
 import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
-from .host import Host, LabError, end, ip, remove, run
+from .host import LabError, end, ip, remove, run
+from .network import MTU, NAME, Network, start, why_no_namespaces, wire
 
 HERE = Path(__file__).parent
 BUILT = HERE.parent.parent / ".build" / "lab"
-NETNS = Path("/run/netns")
-NAME = "phlab-{pid}-{number}-{side}"
-STALE = re.compile(r"phlab-(\d+)-\d+-[a-z]")
-MTU = 1500
 # From here on a TUN device cannot keep up packet by packet.
 GSO_FROM_MBPS = 300
 LEAST_QUEUE_BYTES = 48_000
-SYSCTLS = {
-    # One flow at 100 ms has 12.5 MB under way for a gigabit, and with losses of retransmissions it
-    # holds four times that behind the hole; the usual 4 to 6 MB would be the limit, not the link.
-    "net.ipv4.tcp_rmem": "4096 131072 268435456",
-    "net.ipv4.tcp_wmem": "4096 131072 268435456",
-    # A figure must not depend on the one before it.
-    "net.ipv4.tcp_no_metrics_save": "1",
-    "net.ipv4.ping_group_range": "0 2147483647",
-    "net.ipv6.conf.all.accept_dad": "0",
-}
-_numbers = itertools.count()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +42,7 @@ class Link:
     aqm: Literal["fifo", "codel", "fq_codel"] = "fifo"
 
 
-class Lab:
+class Lab(Network):
     """
     Two hosts and a link: ``with Lab(down=Link(rate_mbps=50, delay_ms=15)) as lab:``.
 
@@ -84,13 +66,9 @@ class Lab:
         backend: Literal["netem", "emulator"] | None = None,
         real_time: bool = False,
     ) -> None:
+        super().__init__("cs", real_time=real_time)
         self.down = down or up or Link()
         self.up = up or self.down
-        number = next(_numbers)
-        self.client, self.server = (
-            Host(NAME.format(pid=os.getpid(), number=number, side=side), place, real_time=real_time)
-            for place, side in enumerate("cs", start=1)
-        )
         plain = self.down.aqm == self.up.aqm == "fifo"
         self.backend = backend or ("netem" if plain and has_netem() else "emulator")
         self._seed = seed
@@ -105,32 +83,16 @@ class Lab:
         """Give what TCP with timestamps can carry over a direction: payload over IP bytes."""
         return link.rate_mbps * (MTU - (72 if family == 6 else 52)) / MTU
 
-    def __enter__(self) -> Self:
-        if reason := why_not():
-            raise LabError(reason)
-        remove_stale()
-        try:
-            self._build()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    def missing(self) -> str | None:
+        """Give why it cannot be built here; None if it can."""
+        return why_not()
 
     def close(self) -> None:
         """End everything that runs here and remove the namespaces."""
         if self._emulator is not None:
             end(self._emulator)
             self._emulator = None
-        for host in (self.client, self.server):
-            host.close()
+        super().close()
 
     def counters(self) -> dict[str, dict[str, int]]:
         """Give what the emulator has counted: packets seen, lost, dropped, delivered; bytes."""
@@ -165,21 +127,14 @@ class Lab:
         for host in (self.client, self.server):
             host.run(["nft", "delete table ip6 lab"], check=False)
 
-    def _build(self) -> None:
-        for host in (self.client, self.server):
-            ip("netns", "add", host.name)
-            for key, value in SYSCTLS.items():
-                host.run(["sysctl", "-q", "-w", f"{key}={value}"])
+    def build(self) -> None:
+        """Make the link."""
         if self.backend == "netem":
             self._build_netem()
         else:
             self._build_emulator()
-        for host in (self.client, self.server):
-            device = ("-n", host.name, "link", "set", "dev")
-            ip(*device, "lo", "up")
-            ip(*device, "link", "mtu", str(MTU), "txqueuelen", "10000", "up")
-            ip("-n", host.name, "addr", "add", f"{host.addresses[4]}/24", "dev", "link")
-            ip("-n", host.name, "addr", "add", f"{host.addresses[6]}/64", "dev", "link", "nodad")
+        for host in self.hosts:
+            start(host, "link", (f"{host.addresses[4]}/24", f"{host.addresses[6]}/64"))
 
     def _build_emulator(self) -> None:
         fastest = max(self.down.rate_mbps or 1e9, self.up.rate_mbps or 1e9)
@@ -206,9 +161,7 @@ class Lab:
             raise LabError(f"the emulator did not start: {said.strip()}")
 
     def _build_netem(self) -> None:
-        ends = (self.client.name, self.server.name)
-        peer = ("peer", "name", "link", "netns", ends[1])
-        ip("link", "add", "name", "link", "netns", ends[0], "type", "veth", *peer)
+        wire(self.client, self.server)
         for host, link in ((self.client, self.up), (self.server, self.down)):
             # What netem holds are packets in flight, too; a packet of many segments counts as one.
             flight = link.rate_mbps * 1e6 / 8 * (link.delay_ms + link.jitter_ms) / 1e3
@@ -235,16 +188,8 @@ class Lab:
 @functools.cache
 def why_not() -> str | None:
     """Give why no lab can be built here; None if one can."""
-    if os.geteuid() != 0:
-        return "the link lab needs root"
-    for tool in ("ip", "setpriv", "sysctl"):
-        if shutil.which(tool) is None:
-            return f"the link lab needs the program {tool}"
-    name = NAME.format(pid=os.getpid(), number="0", side="c") + "-trial"
-    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, check=False)
-    if made.returncode:
-        return f"the link lab needs network namespaces: {made.stderr.strip()}"
-    remove(name)
+    if reason := why_no_namespaces():
+        return reason
     if not has_netem():
         if _compiler() is None:
             return "the link lab needs a C compiler (gcc) where the kernel has no netem"
@@ -287,14 +232,6 @@ def built_emulator() -> Path:
         run([_compiler() or "cc", "-O2", "-o", str(fresh), str(HERE / "emulator.c"), "-lm"])
         fresh.replace(built)
     return built
-
-
-def remove_stale() -> None:
-    """Remove the namespaces that dead processes left."""
-    for path in NETNS.glob("phlab-*"):
-        found = STALE.match(path.name)
-        if found and not Path("/proc", found[1]).exists():
-            remove(path.name)
 
 
 def _compiler() -> str | None:

@@ -6,60 +6,21 @@ works and one on which connections open and then carry nothing.
 """
 
 import itertools
-import os
-from types import TracebackType
-from typing import Self
 
-from .host import Host, LabError, ip
-from .lab import NAME, SYSCTLS, remove_stale, why_not
-
-_numbers = itertools.count(500)
-_SIDES = ("c", "n", "f", "s")
+from .host import Host, ip
+from .network import MTU, Network, start, wire
 
 
-class MtuStep:
+class MtuStep(Network):
     """
     The path: ``with MtuStep(mtu=1280) as lab:``; then `lab.lose_too_big()` as a bad firewall does.
-
-    Raises
-    ------
-    LabError
-        From ``with``, naming what is missing here.
     """
 
     def __init__(self, *, mtu: int = 1280) -> None:
+        super().__init__("cnfs")
         self._mtu = mtu
-        number = next(_numbers)
-        self._hosts = [
-            Host(NAME.format(pid=os.getpid(), number=number, side=side), place)
-            for place, side in enumerate(_SIDES, start=1)
-        ]
-        self.client, *self.routers, self.server = self._hosts
+        self.routers = self.hosts[1:-1]
         self.server.addresses = {4: "10.77.2.2", 6: "fd77:0:0:2::2"}
-
-    def __enter__(self) -> Self:
-        if reason := why_not():
-            raise LabError(reason)
-        remove_stale()
-        try:
-            self._build()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Remove the namespaces and what runs in them."""
-        for host in self._hosts:
-            host.close()
 
     def lose_too_big(self) -> None:
         """Have the routers' "packet too big" and "fragmentation needed" get lost."""
@@ -69,16 +30,14 @@ class MtuStep:
             router.run(["nft", "add rule inet lab o icmpv6 type packet-too-big drop"])
             router.run(["nft", "add rule inet lab o icmp type destination-unreachable drop"])
 
-    def _build(self) -> None:
-        for host in self._hosts:
-            ip("netns", "add", host.name)
-            for key, value in (SYSCTLS | {"net.ipv4.tcp_mtu_probing": "0"}).items():
-                host.run(["sysctl", "-q", "-w", f"{key}={value}"])
-            ip("-n", host.name, "link", "set", "dev", "lo", "up")
+    def build(self) -> None:
+        """Connect neighbours and route over both routers."""
+        for host in self.hosts:
+            host.run(["sysctl", "-q", "-w", "net.ipv4.tcp_mtu_probing=0"])
         for router in self.routers:
             for key in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
                 router.run(["sysctl", "-q", "-w", f"{key}=1"])
-        for net, (left, right) in enumerate(itertools.pairwise(self._hosts)):
+        for net, (left, right) in enumerate(itertools.pairwise(self.hosts)):
             self._connect(left, right, net)
         near, far = self.routers
         for version, nets in ((4, "10.77.{}.0/24"), (6, "fd77:0:0:{}::/64")):
@@ -91,16 +50,10 @@ class MtuStep:
     def _connect(self, left: Host, right: Host, net: int) -> None:
         """Put a wire between two neighbours; the middle one has the small MTU."""
         names = (f"right{net}", f"left{net}")
-        peer = ("peer", "name", names[1], "netns", right.name)
-        ip("link", "add", "name", names[0], "netns", left.name, "type", "veth", *peer)
-        mtu = self._mtu if net == 1 else 1500
+        wire(left, right, names)
+        mtu = self._mtu if net == 1 else MTU
         for place, (host, name) in enumerate(zip((left, right), names, strict=True), start=1):
-            ip("-n", host.name, "link", "set", "dev", name, "mtu", str(mtu), "up")
-            ip("-n", host.name, "addr", "add", f"10.77.{net}.{place}/24", "dev", name)
-            ip(
-                *("-n", host.name, "addr", "add", f"fd77:0:0:{net}::{place}/64"),
-                *("dev", name, "nodad"),
-            )
+            start(host, name, (f"10.77.{net}.{place}/24", f"fd77:0:0:{net}::{place}/64"), mtu=mtu)
 
     def _route(self, host: Host, version: int, net: str, via: str) -> None:
         ip("-n", host.name, f"-{version}", "route", "add", net, "via", via)

@@ -94,6 +94,19 @@ class Results:
                 if points := self.points(tool, way):
                     yield _summary_row(tool, way, points)
 
+    def beside(self) -> Iterator[str]:
+        """Give each tool's median error on the links that all of them have measured."""
+        for way in WAYS:
+            seen = {tool: points for tool in self.tools() if (points := self.points(tool, way))}
+            shared = set.intersection(*(set(points) for points in seen.values())) if seen else set()
+            if not shared:
+                continue
+            medians = (
+                f"{tool} {statistics.median(abs(points[cell].error_pct) for cell in shared):.2f} %"
+                for tool, points in seen.items()
+            )
+            yield f"On the {len(shared)} links of all, median error {way}: {', '.join(medians)}."
+
     def table(self, way: str) -> Iterator[str]:
         """Give every link's median errors in one direction, as Markdown."""
         tools = {tool: points for tool in self.tools() if (points := self.points(tool, way))}

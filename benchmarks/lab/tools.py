@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from .host import Host, LabError
-from .lab import Lab
+from .network import Network
 
 BIN = Path(sys.executable).parent
 PHUSONG = str(BIN / "phusong")
@@ -80,7 +80,7 @@ def finish(host: Host, words: Sequence[object], *, timeout_s: float = 120) -> Fi
 
 
 @contextmanager
-def served(lab: Lab, *options: object) -> Iterator[str]:
+def served(lab: Network, *options: object) -> Iterator[str]:
     """Run our server at the lab's far end; give its address."""
     words = [PHUSONG, "probe", "serve", "--port", PORT, "--json", *options]
     process = lab.server.spawn(words, ready='"port"')
@@ -90,7 +90,7 @@ def served(lab: Lab, *options: object) -> Iterator[str]:
         lab.server.stop(process)
 
 
-def visit(lab: Lab, url: str, *options: object) -> tuple[dict[str, Any], Finished]:
+def visit(lab: Network, url: str, *options: object) -> tuple[dict[str, Any], Finished]:
     """Run `phusong probe run` once; give the sample it kept, with its phases by name."""
     with tempfile.TemporaryDirectory() as folder:
         words = [PHUSONG, "--db", f"{folder}/lab.db", "probe", "run", "--server", url]
@@ -103,7 +103,7 @@ def visit(lab: Lab, url: str, *options: object) -> tuple[dict[str, Any], Finishe
     return sample, done
 
 
-def phusong(lab: Lab, url: str, *options: object) -> list[Run]:
+def phusong(lab: Network, url: str, *options: object) -> list[Run]:
     """Measure as a user does; CPU and memory are of the whole visit."""
     sample, done = visit(lab, url, *options)
     runs = []
@@ -126,7 +126,7 @@ def phusong(lab: Lab, url: str, *options: object) -> list[Run]:
     return runs
 
 
-def iperf3(lab: Lab, *, seconds: int = 8, congestion: str = "bbr") -> list[Run]:
+def iperf3(lab: Network, *, seconds: int = 8, congestion: str = "bbr") -> list[Run]:
     """Measure with iperf3, the first two seconds left out."""
     runs = []
     for direction, extra in (("down", ["-R"]), ("up", [])):
@@ -155,7 +155,7 @@ def has_speedtest() -> bool:
     return (BIN / "speedtest-cli").exists()
 
 
-def speedtest_mini(lab: Lab) -> list[Run]:
+def speedtest_mini(lab: Network) -> list[Run]:
     """Measure with speedtest-cli against our server's Mini endpoints, on port 80."""
     names = Path("/etc/netns") / lab.client.name
     names.mkdir(parents=True, exist_ok=True)
@@ -191,7 +191,7 @@ def official_client() -> Path | None:
     return next(found, None) if shutil.which("node") else None
 
 
-def ndt7_official(lab: Lab) -> list[Run]:
+def ndt7_official(lab: Network) -> list[Run]:
     """Measure with M-Lab's own JavaScript client against our server."""
     modules = official_client()
     words = ["env", f"NODE_PATH={modules}", "node", OFFICIAL, lab.server.addresses[4], PORT]

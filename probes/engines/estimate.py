@@ -4,8 +4,11 @@ From counters over time to one rate, its interval, and whether that is enough.
 The formula, `FORMULA` in every record:
 
 1. *Holes.* The kernel credits data that came out of order only when the hole before it is
-   filled. Where a flow's counter stands still, what it gains next is counted as if it had come
-   evenly since it stood still: no byte is added or lost, but none is taken for a later time's.
+   filled. Until then it holds it in memory, and tells how much memory: `held`. That memory
+   counts with the share of it that is payload, which depends on the network card and is found
+   from the flow itself: when a hole is filled, as much is credited as memory is let go. It is
+   the least-squares answer over all readings, between 0 and 1. Where a counter stands still all
+   the same, what it gains next is counted as if it had come evenly since it stood still.
 2. *Ramp.* Time is cut into slices of two round trips, at least 0.1 s. The level is the median
    rate of the slices of the second half; the ramp ends with the first slice that reaches 0.9 of
    it. Slices right after it that are above 1.1 of the level, while all so far is still below it,
@@ -27,12 +30,12 @@ import statistics
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from ...data.sample import Outcome
 from ..interface import AttemptError
 
-FORMULA = "tapered_mean_after_ramp_v2"
+FORMULA = "tapered_mean_after_ramp_v3"
 _SLICE_S = 0.1
 _SLICE_RTTS = 2
 _FEWEST_SLICES = 10
@@ -42,7 +45,7 @@ _MOST_BATCHES = 20
 _TAPERED_SHARE = 0.2
 _SHORTEST_S = 2.5
 _SHORT_RTT_S = 0.03
-_MORE_S_PER_RTT_S = 78.0
+_MORE_S_PER_RTT_S = 36.0
 _LONGEST_WAIT_S = 8.0
 # Student's t, two-sided 95 %, for 7 to 19 degrees of freedom.
 _T95 = (2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093)
@@ -50,10 +53,15 @@ _T95 = (2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Bytes received so far, at a time in seconds since the test began."""
+    """
+    Bytes received so far, at a time in seconds since the test began.
+
+    `held` is the memory, in bytes, of what has come beside them and waits behind a hole.
+    """
 
     at_s: float
     count: int
+    held: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +184,30 @@ def common_points(flows: Sequence[Sequence[Point]], step_s: float) -> list[Point
     steps = max(1, math.ceil((end - start) / step_s - 1e-9))
     times = [start + (end - start) * i / steps for i in range(steps + 1)]
     return [Point(at_s, round(sum(curve.at(at_s) for curve in curves))) for at_s in times]
+
+
+def with_held(points: Sequence[Point]) -> list[Point]:
+    """Count what waits behind holes too; the counts never fall."""
+    share = payload_share(points)
+    counts = (point.count + round(share * point.held) for point in points)
+    return [
+        Point(point.at_s, count)
+        for point, count in zip(points, accumulate(counts, max), strict=True)
+    ]
+
+
+def payload_share(points: Sequence[Point]) -> float:
+    """Give how much of the memory held is payload: what makes the counts rise most evenly."""
+    if len(points) < 2 or points[-1].at_s <= points[0].at_s:
+        return 0.0
+    rate = (points[-1].count - points[0].count) / (points[-1].at_s - points[0].at_s)
+    against = square = 0.0
+    for before, after in pairwise(points):
+        more = after.held - before.held
+        ahead = after.count - before.count - rate * (after.at_s - before.at_s)
+        against -= more * ahead
+        square += more * more
+    return min(1.0, max(0.0, against / square)) if square else 0.0
 
 
 def without_holes(points: Sequence[Point]) -> list[Point]:

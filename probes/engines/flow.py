@@ -24,7 +24,7 @@ _GROW_AT_SHARE = 16
 # Enough that a sender whose thread waits 10 ms does not run dry at a gigabit.
 _NOTSENT_BYTES = 1 << 22
 # At most; the kernel gives up to half of its own limit (net.ipv4.tcp_rmem).
-_WINDOW_BYTES = 1 << 26
+_WINDOW_BYTES = 1 << 27
 HEAD_READ_BYTES = 1 << 14
 COPY_READ_BYTES = 1 << 16
 TLS_RECORD_BYTES = 1 << 14

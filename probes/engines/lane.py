@@ -154,7 +154,11 @@ class Lane:
         self.kernel = self.transfer.read_counters(self.stream.sock) if self.base else None
         at_s, count = self.transfer.elapsed(), self.count()
         if count is not None and (not self.points or at_s > self.points[-1].at_s):
-            self.points.append(Point(at_s, max(0, count)))
+            self.points.append(Point(at_s, max(0, count), self.held()))
+
+    def held(self) -> int:
+        """Give the memory that the receiver's kernel holds of what `count` has not in it yet."""
+        return 0
 
     def count(self) -> int | None:
         """Give the payload bytes that the receiver has counted; None: nobody can say now."""
@@ -218,6 +222,12 @@ class Download(Lane):
             return self.stream.received_bytes + self.stream.other_bytes
         return self.kernel.bytes_received - self.base.bytes_received
 
+    def held(self) -> int:
+        if self.kernel is None:
+            return 0
+        counted = self.kernel.unread_bytes if self.by_kernel else 0
+        return max(0, self.kernel.memory_bytes - counted)
+
     def progress(self) -> int:
         return self.stream.received_bytes
 
@@ -233,13 +243,19 @@ class Upload(Lane):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.counter = "kernel_bytes_acked" if self.base else "server_bytes_received"
+        self.counter = "kernel_bytes_delivered" if self.base else "server_bytes_received"
+        self.delivered = 0
 
     def count(self) -> int | None:
         if self.base is None or self.kernel is None:
             return None
-        acked = self.kernel.bytes_acked - self.base.bytes_acked
-        return acked - acked * _TLS_RECORD_EXTRA // _TLS_RECORD if self.stream.tls else acked
+        # A short segment counts as a whole one while it waits behind a hole, so never less.
+        delivered = self.kernel.bytes_delivered() - self.base.bytes_delivered()
+        self.delivered = max(self.delivered, self._payload(delivered))
+        return self.delivered
+
+    def _payload(self, count: int) -> int:
+        return count - count * _TLS_RECORD_EXTRA // _TLS_RECORD if self.stream.tls else count
 
     def progress(self) -> int:
         count = self.count()
@@ -249,6 +265,9 @@ class Upload(Lane):
         return self.stream.sent_bytes
 
     def arrived(self) -> int:
+        # What waits behind a hole has come to its kernel, but nobody there can read it yet.
+        if self.base is not None and self.kernel is not None:
+            return self._payload(self.kernel.bytes_acked - self.base.bytes_acked)
         return self.points[-1].count if self.points else 0
 
     def heard(self) -> None:

@@ -6,14 +6,17 @@ acknowledged them (`bytes_acked`): no trust in a server and no send buffer in th
 Elsewhere, and in kernels too old to tell, the answer is None.
 """
 
+import array
 import socket
 import struct
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # include/uapi/linux/tcp.h, from tcpi_state to tcpi_bytes_retrans; later fields only lengthen it.
 _STRUCT = struct.Struct("=8B 24I 4Q 6I 4Q 2I 2Q")
 _ASKED_BYTES = 512
+# asm-generic/socket.h; the first of its words is the memory of what has come and was not read.
+_SO_MEMINFO, _MEMINFO = 55, struct.Struct("=9I")
 # IPv4 or IPv6, then TCP with timestamps; what a whole segment costs beside its payload.
 _HEADER_BYTES = {4: 52, 6: 72}
 
@@ -41,6 +44,13 @@ class TcpInfo:
     segments_out: int = 0
     segments_in: int = 0
     rcv_rtt_us: int = 0
+    sacked_segments: int = 0
+    memory_bytes: int = 0
+    unread_bytes: int = 0
+
+    def bytes_delivered(self) -> int:
+        """Give what the far end says that it has, behind a hole too (SACK)."""
+        return self.bytes_acked + self.sacked_segments * self.mss_bytes
 
     def wire_bytes(self, family: int) -> int:
         """Give about what both directions cost at the IP layer, retransmissions included."""
@@ -56,7 +66,22 @@ def read(sock: socket.socket) -> TcpInfo | None:
         data = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ASKED_BYTES)
     except OSError:
         return None
-    return parse(data)
+    info = parse(data)
+    return None if info is None else replace(info, **_waiting(sock))
+
+
+def _waiting(sock: socket.socket) -> dict[str, int]:
+    """Give the memory of what has come and was not read, and how much of it could be read."""
+    import fcntl
+    import termios
+
+    unread = array.array("i", [0])
+    try:
+        memory = sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+        fcntl.ioctl(sock.fileno(), termios.FIONREAD, unread)
+        return {"memory_bytes": _MEMINFO.unpack(memory)[0], "unread_bytes": unread[0]}
+    except (OSError, struct.error):
+        return {}
 
 
 def parse(data: bytes) -> TcpInfo | None:
@@ -85,6 +110,7 @@ def parse(data: bytes) -> TcpInfo | None:
         segments_out=counters[4],
         segments_in=counters[5],
         rcv_rtt_us=words[21],
+        sacked_segments=words[5],
     )
 
 

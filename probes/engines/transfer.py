@@ -21,7 +21,16 @@ from ...data.sample import Outcome
 from ..connection import Deadline
 from ..interface import DATA_CAP, AttemptError, Limits, Throughput, failure_of
 from . import tcp_info
-from .estimate import FORMULA, Estimate, Point, common_points, estimate, is_enough, series
+from .estimate import (
+    FORMULA,
+    Estimate,
+    Point,
+    common_points,
+    estimate,
+    is_enough,
+    series,
+    with_held,
+)
 from .lane import LEAST_BYTES, TICK_S, Download, Lane, ReadCounters, Stream, Upload
 from .load import FULL_SHARE, Load, together
 
@@ -184,7 +193,7 @@ class Transfer:
 
     def points(self) -> list[Point]:
         """Give the sum of all flows' counters at common times."""
-        return common_points([list(lane.points) for lane in self.lanes], TICK_S)
+        return common_points([with_held(list(lane.points)) for lane in self.lanes], TICK_S)
 
     def rtt_s(self) -> float:
         """Give the shortest round trip that the kernel has seen; 0 where it does not tell."""

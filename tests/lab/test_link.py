@@ -213,7 +213,7 @@ def test_without_root_the_reason_is_told(
     bench: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    assert bench.why_not.__wrapped__() == "the link lab needs root"
+    assert bench.why_no_namespaces.__wrapped__() == "the link lab needs root"
 
 
 def test_a_lab_is_no_part_of_this_machines_network(bench: ModuleType) -> None:

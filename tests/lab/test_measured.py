@@ -32,6 +32,29 @@ def test_a_link_of_20_mbit_is_measured_within_3_percent_both_ways(bench: ModuleT
         assert 29 < reading["rtt_idle_ms"] < 40
 
 
+def test_a_far_link_with_losses_is_filled_by_three_flows(bench: ModuleType) -> None:
+    link = bench.Link(rate_mbps=50, delay_ms=40, loss=0.01)
+    with bench.Lab(down=link) as lab, bench.tools.served(lab) as url:
+        expected = pytest.approx(lab.goodput_mbps(link), rel=0.05)
+        for _ in range(2):
+            sample, _ = bench.tools.visit(lab, url, "--engine", "multistream")
+            reading = sample["reading"]
+            if reading["down_mbps"] == expected and reading["up_mbps"] == expected:
+                break
+        assert reading["down_mbps"] == expected
+        assert reading["up_mbps"] == expected
+    flows = [sample["phases"][phase]["flows"] for phase in ("download", "upload")]
+    assert flows == [3, 3]
+
+
+def test_a_kernel_made_wire_has_the_rate_asked_for(bench: ModuleType) -> None:
+    with bench.Wire(rate_mbps=50) as lab, bench.tools.served(lab) as url:
+        sample, _ = bench.tools.visit(lab, url, "--duration", 3)
+    # Frames count: 1448 of 1514 bytes are payload.
+    assert sample["reading"]["down_mbps"] == pytest.approx(50 * 1448 / 1514, rel=0.05)
+    assert sample["reading"]["up_mbps"] == pytest.approx(50 * 1448 / 1514, rel=0.05)
+
+
 def test_a_client_without_ipv6_has_no_route_and_measures_over_ipv4(bench: ModuleType) -> None:
     with bench.Lab() as lab, bench.tools.served(lab):
         lab.client.run(["ip", "-6", "addr", "flush", "dev", "link"])

@@ -80,6 +80,13 @@ def test_a_table_has_a_row_a_link_and_a_gap_where_a_tool_was_not(results: Module
     ]
 
 
+def test_tools_are_set_beside_each_other_on_the_links_of_all(results: ModuleType) -> None:
+    assert list(filled(results).beside()) == [
+        "On the 1 links of all, median error down: one 1.00 %, other 30.00 %.",
+        "On the 1 links of all, median error up: one 0.00 %.",
+    ]
+
+
 def test_the_picture_has_a_dot_for_each_link_and_says_which(results: ModuleType) -> None:
     drawing = importlib.import_module("lab.drawing")
     picture = ElementTree.fromstring(drawing.draw_errors(filled(results)))

@@ -13,8 +13,10 @@ from phusong.probes.engines.estimate import (
     common_points,
     estimate,
     is_enough,
+    payload_share,
     series,
     shortest_s,
+    with_held,
 )
 from phusong.probes.interface import AttemptError
 
@@ -115,6 +117,37 @@ def test_what_a_hole_of_the_ramp_gives_back_is_the_ramps() -> None:
     assert seen.start_s == pytest.approx(0.7, abs=0.05)
 
 
+def test_how_much_of_the_memory_is_payload_is_read_from_what_filling_a_hole_credits() -> None:
+    # 100 bytes a second; those of the second one wait in 200 bytes of memory: half is payload.
+    points = [Point(0, 0), Point(1, 100), Point(2, 100, 200), Point(3, 300), Point(4, 400)]
+    assert payload_share(points) == pytest.approx(0.5)
+    assert [point.count for point in with_held(points)] == [0, 100, 200, 300, 400]
+
+
+@pytest.mark.parametrize(("memory", "share"), [(50, 1.0), (0, 0.0)])
+def test_no_more_than_the_memory_itself_is_counted(memory: int, share: float) -> None:
+    points = [Point(0, 0), Point(1, 0, memory), Point(2, 200), Point(3, 300)]
+    assert payload_share(points) == share
+
+
+def test_memory_that_no_hole_explains_adds_nothing() -> None:
+    # A reader that is late: memory comes and goes, and the count rises all the same.
+    points = [Point(i, 100 * i, 500 if i % 3 else 0) for i in range(30)]
+    assert payload_share(points) == pytest.approx(0, abs=0.01)
+
+
+def test_what_waits_behind_the_last_hole_is_counted() -> None:
+    # Holes of 60 ms all the time and one of 0.3 s that is still open at the end of the test.
+    plain = counter(lambda at_s: 80, 2.5)
+    points, credited = [], 0
+    for i, point in enumerate(plain):
+        if i % 3 == 0 and point.at_s < 2.2:
+            credited = point.count
+        points.append(Point(point.at_s, credited, round((point.count - credited) / 0.6)))
+    assert within(estimate(with_held(points), rtt_s=0.03), 80, 0.001)
+    assert not within(estimate([Point(p.at_s, p.count) for p in points], rtt_s=0.03), 80, 0.01)
+
+
 def test_a_link_that_slows_down_keeps_what_it_carried_before() -> None:
     seen = estimate(counter(lambda at_s: 100 if at_s < 1 else 80, 2.5), rtt_s=0.03)
     assert 84 < seen.mbps < 90
@@ -151,7 +184,7 @@ def test_a_steady_short_test_is_enough_and_a_noisy_one_is_not() -> None:
 
 
 def test_the_shortest_time_grows_with_the_round_trip() -> None:
-    assert [shortest_s(rtt) for rtt in (0, 0.03, 0.1, 3)] == pytest.approx([2.5, 2.5, 7.96, 8])
+    assert [shortest_s(rtt) for rtt in (0, 0.03, 0.1, 3)] == pytest.approx([2.5, 2.5, 5.02, 8])
 
 
 @pytest.mark.parametrize(

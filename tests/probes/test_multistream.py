@@ -14,6 +14,7 @@ from phusong.probes.connection import reach
 from phusong.probes.engines import tcp_info
 from phusong.probes.engines.librespeed import LibreSpeed
 from phusong.probes.engines.multistream import Multistream
+from phusong.probes.engines.tcp_info import TcpInfo
 from phusong.probes.interface import AttemptError, Engine, Failure, Limits, Target, attempt
 from phusong.probes.server.service import MeasurementServer
 
@@ -42,7 +43,7 @@ def test_flows_are_added_up_in_both_directions(
     address = reach(far, LONG)
     for move, counter in (
         (engine.download, "kernel_bytes_received"),
-        (engine.upload, "kernel_bytes_acked"),
+        (engine.upload, "kernel_bytes_delivered"),
     ):
         result = move(far, address, LONG)
         assert result.mbps > 50
@@ -72,6 +73,21 @@ def test_flows_are_as_many_as_the_senders_congestion_control_needs(
     result = Multistream().download(far, reach(far, LONG), LONG)
     assert result.record["flows"] == flows
     assert Multistream(most=1).download(far, reach(far, LONG), LONG).record["flows"] == 1
+
+
+@pytest.mark.parametrize(("rtt_ms", "flows"), [(30, 1), (100, 3)])
+def test_a_far_server_needs_more_than_one_flow_of_bbr(
+    rtt_ms: int, flows: int, target: Callable[[int], Target], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def far_away(sock: socket.socket) -> TcpInfo | None:
+        info = tcp_info.read(sock)
+        return None if info is None else replace(info, min_rtt_us=rtt_ms * 1000)
+
+    if tcp_info.read(socket.socket()) is None:
+        pytest.skip("the kernel tells nothing of a connection")
+    monkeypatch.setattr(tcp_info, "congestion_control", lambda sock: "bbr")
+    near, engine = target(4), Multistream(read_counters=far_away)
+    assert engine.upload(near, reach(near, LONG), LONG).record["flows"] == flows
 
 
 def test_an_upload_asks_its_own_kernel_how_many_flows_it_needs(
