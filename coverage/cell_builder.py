@@ -7,7 +7,7 @@ stays small. Only the references of the coarsest cells are looked up in the area
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from .cells import (
     EDGES_AT_ONCE,
     FEW_EDGES,
     FINEST_DEGREES,
+    FLATTENED,
     MARGIN,
     MOST_CUTS,
     UNCERTAIN,
@@ -31,8 +32,8 @@ from .cells import (
     Ints,
     Shapes,
     Small,
-    as_complex,
     count_crossings,
+    first_of_four,
     ranges,
 )
 
@@ -89,20 +90,23 @@ def build_index(shapes: Shapes) -> CellIndex:
         counts = cells.edge_counts()
         fits = level < grid.depth and (cuts + np.count_nonzero(counts > FEW_EDGES)) <= MOST_CUTS
         busy = counts > FEW_EDGES if fits else counts < 0
-        kept_now, cut = cells.take(np.flatnonzero(~busy)), cells.take(np.flatnonzero(busy))
+        kept_now = cells.take(np.flatnonzero(~busy))
+        # From here on `cells` are those to cut: nothing else of the level is held any longer.
+        cells = cells.take(np.flatnonzero(busy))
         tables[-1][kept_now.slot] = len(shapes) + 1 + kept + np.arange(len(kept_now))
-        tables[-1][cut.slot] = -1 - (cuts + np.arange(len(cut)))
+        tables[-1][cells.slot] = -1 - (cuts + np.arange(len(cells)))
         borders.append(kept_now)
         references.append(grid.reference(kept_now.column, kept_now.row, level))
-        kept, cuts = kept + len(kept_now), cuts + len(cut)
-        if not len(cut):
+        kept, cuts = kept + len(kept_now), cuts + len(cells)
+        if not len(cells):
             break
-        tables.append(np.empty(4 * len(cut), dtype=np.int32))
+        tables.append(np.empty(4 * len(cells), dtype=np.int32))
         finer, start = [], 0
-        for batch in _batches(cut):
+        for batch in _batches(cells):
             finer.append(_cut(grid, level, batch, start, vertices, shapes, tables[-1]))
             start += 4 * len(batch)
         cells = _joined(finer)
+        del finer
     held = _joined(borders)
     border = Border(
         reference=np.concatenate(references),
@@ -113,20 +117,41 @@ def build_index(shapes: Shapes) -> CellIndex:
         edge_first=held.edge_first,
         edge=held.edge,
     )
-    return CellIndex(grid, np.concatenate(tables), border, vertices, shapes)
+    table = np.concatenate(tables)
+    for _ in range(min(FLATTENED, grid.depth)):
+        grid, table = _flattened(grid, table)
+    return CellIndex(grid, table, border, vertices, shapes)
+
+
+def _flattened(grid: Grid, table: Small) -> tuple[Grid, Small]:
+    """
+    Give a table whose coarsest cells are half as wide, so that a point needs one look less.
+
+    Where cells of the first table were cut, their parts stand in both: a few of many.
+    """
+    coarsest, side = 1 << (2 * grid.top), 1 << grid.top
+    parts = table[:coarsest].reshape(side, side).repeat(2, axis=0).repeat(2, axis=1)
+    row, column = np.nonzero(parts < 0)
+    number = first_of_four(grid, -1 - parts[row, column])
+    parts[row, column] = table[number + row % 2 * 2 + column % 2]
+    finer = replace(grid, top=grid.top + 1, depth=grid.depth - 1)
+    return finer, np.concatenate([parts.ravel(), table[coarsest:]])
 
 
 def _edges(shapes: Shapes) -> tuple[Complexes, Small, Small]:
-    """Give all vertices, ring after ring, and of each edge its first vertex and its area."""
+    """
+    Give all vertices, ring after ring, and of each edge its first vertex and its area.
+
+    Each step copies all there is: what was copied from is let go before the next.
+    """
     parts, of_shape = shapely.get_parts(shapes, return_index=True)
     rings, of_part = shapely.get_rings(parts, return_index=True)
-    vertices, of_ring = shapely.get_coordinates(rings, return_index=True)
-    edge = np.flatnonzero(of_ring[1:] == of_ring[:-1])
-    return (
-        as_complex(*vertices.T),
-        edge.astype(np.int32),
-        of_shape[of_part[of_ring[edge]]].astype(np.int32),
-    )
+    del parts
+    points, of_ring = shapely.get_coordinates(rings, return_index=True)
+    del rings
+    edge = np.flatnonzero(of_ring[1:] == of_ring[:-1]).astype(np.int32)
+    rank = of_shape[of_part].astype(np.int32)[of_ring[edge]]
+    return points.view(np.complex128).ravel(), edge, rank
 
 
 def _grid(vertices: Complexes, areas: int) -> Grid:
@@ -150,15 +175,19 @@ def _coarsest(
 ) -> _Cells:
     """Enter every edge in the coarsest cells; answer in `table` for cells without one."""
     starts = range(0, max(len(edge), 1), EDGES_AT_ONCE)
-    pairs = [_entered(grid, vertices, edge, start) for start in starts]
-    cell, which = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    entered = zip(*(_entered(grid, vertices, edge, start) for start in starts), strict=True)
+    cell, which = map(np.concatenate, entered)
     order = np.argsort(cell, kind="stable")
     cell, which = cell[order], which[order]
+    del order
     areas = len(shapes) + 1
     # A candidate is a cell and an area with an edge in it, as one number.
-    keys = cell * areas + rank[which]
-    opens = np.flatnonzero(np.diff(keys, prepend=-1))
+    keys = cell.astype(np.int64) * areas + rank[which]
+    changes = np.ones(len(keys), dtype=np.bool_)
+    np.not_equal(keys[1:], keys[:-1], out=changes[1:])
+    opens = np.flatnonzero(changes)
     candidates = keys[opens]
+    del cell, keys, changes
     owner = candidates // areas
     first = np.flatnonzero(np.diff(owner, prepend=-1))
     slot = owner[first]
@@ -168,8 +197,8 @@ def _coarsest(
     middle = grid.reference(everywhere % side, everywhere // side, 0)
     points = shapely.points(middle.real, middle.imag)
     at, found = shapely.STRtree(shapes).query(points, predicate="intersects")
-    holding = np.unique(at.astype(np.int64) * areas + found)
-    whole = holding[~np.isin(holding, candidates)]
+    holding = at.astype(np.int64) * areas + found
+    whole = holding[~np.isin(holding, candidates, assume_unique=True)]
     np.minimum.at(table, whole // areas, (whole % areas).astype(np.int32))
     return _pruned(
         _Cells(
@@ -179,14 +208,14 @@ def _coarsest(
             table[slot],
             np.append(first, len(candidates)),
             (candidates % areas).astype(np.int32),
-            np.isin(candidates, holding),
+            np.isin(candidates, holding, assume_unique=True),
             np.append(opens, len(which)),
             edge[which],
         )
     )
 
 
-def _entered(grid: Grid, vertices: Complexes, edge: Small, start: int) -> tuple[Ints, Ints]:
+def _entered(grid: Grid, vertices: Complexes, edge: Small, start: int) -> tuple[Small, Small]:
     """Give (coarsest cell, number of the edge) for a batch of edges: row by row, then across."""
     side, finest = 1 << grid.top, 1 << grid.depth
     batch = edge[start : start + EDGES_AT_ONCE]
@@ -208,7 +237,8 @@ def _entered(grid: Grid, vertices: Complexes, edge: Small, start: int) -> tuple[
     from_column = np.floor(left - MARGIN).astype(np.int64)
     across = np.floor(right + MARGIN).astype(np.int64) - from_column + 1
     column = ranges(from_column, across)
-    return np.repeat(row, across) * side + column, start + np.repeat(each, across)
+    cell = np.repeat(row, across) * side + column
+    return cell.astype(np.int32), (start + np.repeat(each, across)).astype(np.int32)
 
 
 def _cut(

@@ -45,7 +45,9 @@ MOST_CUTS = 2_500_000
 FINEST_DEGREES = 1e-8
 MARGIN = 1e-6
 _POINTS_AT_ONCE = 1 << 16
-EDGES_AT_ONCE = 1 << 19
+_SETTLED_AT_ONCE = 1 << 13
+EDGES_AT_ONCE = 1 << 16
+FLATTENED = 2
 # A reference off the middle and off every simple fraction, where borders like to run.
 _REFERENCE_X, _REFERENCE_Y = 0.4519284370, 0.5436172890
 UNCERTAIN = 1 << 40
@@ -130,10 +132,18 @@ class CellIndex:
         found = np.empty(len(lon), dtype=np.int32)
         for start in range(0, len(lon), _POINTS_AT_ONCE):
             part = slice(start, start + _POINTS_AT_ONCE)
-            found[part] = self._locate(lon[part], lat[part])
+            found[part] = self._look_up(lon[part], lat[part])
+        outside = len(self.shapes)
+        near = np.flatnonzero(found > outside)
+        # Cell by cell: points of one cell read the same edges, and those of the next lie near.
+        near = near[np.argsort(found[near])]
+        for start in range(0, len(near), _SETTLED_AT_ONCE):
+            some = near[start : start + _SETTLED_AT_ONCE]
+            found[some] = self._settle(found[some] - (outside + 1), lon[some], lat[some])
         return found
 
-    def _locate(self, lon: Floats, lat: Floats) -> Small:
+    def _look_up(self, lon: Floats, lat: Floats) -> Small:
+        """Give what the table says of each point: a rank, or a border cell."""
         grid, outside = self.grid, len(self.shapes)
         side = 1 << (grid.top + grid.depth)
         column, row = grid.columns(lon), grid.rows(lat)
@@ -142,7 +152,7 @@ class CellIndex:
         if not on_grid.all():
             found = np.full(len(lon), outside, dtype=np.int32)
             if on_grid.any():
-                found[on_grid] = self._locate(lon[on_grid], lat[on_grid])
+                found[on_grid] = self._look_up(lon[on_grid], lat[on_grid])
             return found
         x, y = column.astype(np.int32), row.astype(np.int32)
         level = grid.depth
@@ -151,12 +161,9 @@ class CellIndex:
         while len(cut):
             level -= 1
             quarter = ((y[cut] >> level) & 1) * 2 + ((x[cut] >> level) & 1)
-            part = self.table[_first_of_four(grid, -1 - entry[cut]) + quarter]
+            part = self.table[first_of_four(grid, -1 - entry[cut]) + quarter]
             entry[cut] = part
             cut = cut[part < 0]
-        near = np.flatnonzero(entry > outside)
-        if len(near):
-            entry[near] = self._settle(entry[near] - (outside + 1), lon[near], lat[near])
         return entry
 
     def _settle(self, cell: Small, lon: Floats, lat: Floats) -> Small:
@@ -195,7 +202,8 @@ def as_complex(x: Floats, y: Floats) -> Complexes:
     return points
 
 
-def _first_of_four(grid: Grid, number: Small) -> Ints:
+def first_of_four(grid: Grid, number: Small) -> Ints:
+    """Give where in the table the parts of cut cells begin."""
     return (1 << (2 * grid.top)) + 4 * number.astype(np.int64)
 
 

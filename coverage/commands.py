@@ -19,7 +19,6 @@ from ..console import (
     print_table,
     progress,
 )
-from ..data.words import say
 from .boundary_sets.commands import find_areas
 from .results.commands import explain, list_kept, show
 
@@ -214,14 +213,24 @@ def write_plan(session: Session, /, target: Path, result_id: int | None, **optio
         result = result_from_rows(*load_result(store, result_id))
         shapes = _shapes(store, result)
     plan = plan_visits(result, shapes, made_at=datetime.now(UTC), **options)
-    with target.open("x", encoding="utf-8") as file:
-        json.dump(plan, file, ensure_ascii=False)
+    _write_new(target, json.dumps(plan, ensure_ascii=False))
     note(
         "{areas} areas need {places} places at the least; the plan is {file}",
         areas=number(len(plan["features"]), 0),
         places=number(sum(each["properties"]["needed"] for each in plan["features"]), 0),
         file=target,
     )
+
+
+def _write_new(target: Path, text: str) -> None:
+    """Write a file that was not there before: whole, or not at all."""
+    with target.open("x", encoding="utf-8") as file:
+        try:
+            file.write(text)
+            file.flush()
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
 
 
 def _shapes(store: "Store", result: "Result") -> "gpd.GeoDataFrame":
@@ -262,13 +271,13 @@ def list_them(as_json: bool) -> None:
 def show_rule(name: str, as_json: bool) -> None:
     """Show one rule with its source and every number."""
     from .rules import load_rule
+    from .wording import rule_rows
 
     rule = load_rule(name)
-    record = rule.record()
     if as_json:
-        print_json([record])
+        print_json([rule.record()])
         return
-    print_table([(say(key), value) for key, value in record.items()], ["field", "value"])
+    print_table(rule_rows(rule), ["field", "value"])
 
 
 @rules.command("check")
@@ -290,14 +299,15 @@ def check_rule(file: Path, as_json: bool) -> None:
 def _print_result(kept_as: int, result: "Result", *, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from .overview import overviews
+    from .overview import every_area, overviews
     from .record import describe_result
     from .wording import OVERVIEW_HEADERS, head_lines, overview_cells, result_lines
 
     lines = overviews(result)
     if as_json:
-        operators = [asdict(each) for each in lines]
-        print_json([{"result": kept_as, **describe_result(result), "operators": operators}])
+        record = {"result": kept_as, **describe_result(result)}
+        counted = {"operators": [asdict(each) for each in lines]}
+        print_json([record | counted | {"every_area": asdict(every_area(result))}])
         return
     for line in head_lines(result):
         click.echo(line, err=True)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from .areas import Areas
 from .counting import Counted, Job, Placed, count_chunk, merge_counted
 from .frame import Chunk
-from .reduce import REASONS, Tally
+from .reduce import BIN_WIDTH, REASONS, Tally
 from .rules import Rule
 from .summary import Result
 from .summing_up import summarise
@@ -137,4 +137,5 @@ def _inputs(counted: Counted, placed: Placed, rule: Rule, tally: Tally | None) -
         "excluded": {reason: count for reason, count in excluded.items() if count},
         "operators": [] if tally is None else list(tally.operators),
         "rule_version": rule.version,
+        "median_bin_width": BIN_WIDTH,
     }

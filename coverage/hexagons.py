@@ -13,6 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from ..data.errors import BoundaryError
+
+_DIGITS = 16
+
 
 def cells_of(
     lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64], resolution: int
@@ -39,8 +43,21 @@ def hexagon_frame(cells: Iterable[str]) -> gpd.GeoDataFrame:
     Give H3 cells as polygons: columns ``code, geometry``, EPSG:4326, in the order given.
 
     A cell across the antimeridian becomes a multipolygon with a part on either side of it.
+
+    Raises
+    ------
+    BoundaryError
+        If a name is none of H3's.
     """
     codes = list(cells)
+    for code in codes:
+        # Asked about more digits than a cell has, h3 itself overflows.
+        if len(code) > _DIGITS or not h3.is_valid_cell(code):
+            raise BoundaryError(
+                "{code} is not a cell of H3: the result that names it is damaged; judge again with:"
+                " phusong coverage compute",
+                code=repr(code[:40]),
+            )
     shapes = [_outline(code) for code in codes]
     return gpd.GeoDataFrame({"code": codes}, geometry=shapes, crs="EPSG:4326")
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from enum import StrEnum
 
 from .summary import ANY_OPERATOR, Result, Verdict
 
@@ -29,6 +30,44 @@ class Overview:
     simulated: int
     not_disproven: int
     false_verdicts: float
+
+
+class Standing(StrEnum):
+    """Whether every area is covered, as a target asks: proven, disproven, or neither yet."""
+
+    MET = "met"
+    MISSED = "missed"
+    UNPROVEN = "unproven"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """
+    The target that every area is covered, by the best operator of each.
+
+    It is missed as soon as one area is disproven. `further_places` is how many places the
+    cheapest plan needs that would prove all `open_areas` if all pass; None where no number would.
+    """
+
+    standing: Standing
+    disproven: int
+    open_areas: int
+    further_places: int | None
+
+
+def every_area(result: Result) -> Target:
+    """Give how far the evidence has come to every area being covered."""
+    best = [area for area in result.areas if area.operator == ANY_OPERATOR]
+    disproven = sum(area.verdict is Verdict.NOT_COVERED for area in best)
+    still = [a for a in best if a.verdict in (Verdict.UNPROVEN, Verdict.NO_DATA)]
+    needed = [area.further_places for area in still]
+    settled = Standing.MISSED if disproven else Standing.MET
+    return Target(
+        standing=Standing.UNPROVEN if not disproven and (still or not best) else settled,
+        disproven=disproven,
+        open_areas=len(still),
+        further_places=None if None in needed else sum(filter(None, needed)),
+    )
 
 
 def overviews(result: Result) -> list[Overview]:

@@ -6,10 +6,9 @@ for bit, however the samples were cut and in whatever order the parts come. Shar
 are worked out from it once, at the end (`measures.py`).
 
 A place is an H3 cell of the rule's resolution, inside one area. An occasion is a place on one
-day: forty samples from a parked car are one occasion. The day is the one by the sun: it begins
-at mean solar midnight at the sample's longitude. A UTC day would cut a morning in Vietnam in two
-at seven o'clock, and civil midnight needs a table of time zones that changes; nobody drives
-much at either midnight. Parts of a second are left out: exported samples have none.
+day: forty samples from a parked car are one occasion. The day is the one by the sun (`solar.py`):
+a UTC day would cut a morning in Vietnam in two at seven o'clock, and nobody drives much at either
+midnight.
 
 Medians come from histograms with fixed logarithmic bins 1 % wide. The edges are made by repeated
 multiplication, which every IEEE machine does alike, so bins are the same everywhere.
@@ -29,6 +28,7 @@ import numpy.typing as npt
 from ..data.sample import NrEvidence
 from .frame import Floats, Frame, Ints, Names
 from .join import OUTSIDE
+from .solar import DAY_US, solar_us
 from .sums import Sums, add_up, join_sums, number_groups
 from .trials import Judged, Reason
 
@@ -39,9 +39,6 @@ REASONS = tuple(reason.label for reason in Reason if reason is not Reason.TRIAL)
 COUNTS = ("trials", *REASONS, "samples", "simulated", "uncertain", "successes", *EVIDENCE)
 PER_UNIT = 1_000
 
-_SECOND_US = 1_000_000
-_DAY_US = 86_400 * _SECOND_US
-_DEGREE_US = _DAY_US // 360
 _SMALLEST, _LARGEST = 1e-3, 1e6
 EDGES = np.array(
     list(
@@ -172,5 +169,4 @@ def _bins(values: Floats, measure: npt.NDArray[np.int32]) -> Sums:
 
 
 def _solar_day(started_us: Ints, lon: Floats) -> npt.NDArray[np.int32]:
-    ahead_us = np.rint(lon * _DEGREE_US).astype(np.int64)
-    return ((started_us - started_us % _SECOND_US + ahead_us) // _DAY_US).astype(np.int32)
+    return (solar_us(started_us, lon) // DAY_US).astype(np.int32)

@@ -35,7 +35,7 @@ _KNOWN = frozenset(
     {
         *("id", "version", *_TEXTS, "valid_from", "technologies", "counts_against"),
         *("nr_evidence", "thresholds", "required_share", "confidence", "place_resolution"),
-        *("interval", "max_accuracy_m", "min_places", "leave_out_uncertain", "verified"),
+        *("interval", "max_accuracy_m", "min_places", "leave_out_uncertain", "hours", "verified"),
     }
 )
 _CHECKED_NUMBERS = (*THRESHOLDS, "required_share")
@@ -52,7 +52,9 @@ class Rule:
     excluded. `nr_evidence` is the weakest class that makes a 5G technology believed (None where
     the rule makes no claim of 5G). `place_resolution` is the H3 resolution of a place;
     `min_places` is the fewest places on which any verdict rests. `leave_out_uncertain` excludes
-    samples whose position's error crosses their area's border.
+    samples whose position's error crosses their area's border. `hours` are the hours of the day
+    by the sun in which attempts are judged, from the first until the second, over midnight where
+    that is the smaller one; None for all of them.
     """
 
     id: str
@@ -75,6 +77,7 @@ class Rule:
     max_accuracy_m: float = 200.0
     min_places: int = 10
     leave_out_uncertain: bool = False
+    hours: tuple[int, int] | None = None
     unverified: tuple[str, ...] = ()
 
     @property
@@ -148,6 +151,8 @@ def read_rule(file: str, content: bytes) -> Rule:
     fields["leave_out_uncertain"] = values.get("leave_out_uncertain", False)
     if not isinstance(fields["leave_out_uncertain"], bool):
         _refuse(file, "leave_out_uncertain", fields["leave_out_uncertain"], "true or false")
+    if "hours" in values:
+        fields["hours"] = _hours(file, values["hours"])
     fields |= _technologies(file, values)
     fields |= _numbers(file, values)
     return Rule(**fields)
@@ -157,6 +162,13 @@ def _name(file: str, value: object) -> str:
     if not (isinstance(value, str) and _ID.match(value)):
         _refuse(file, "id", value, "lower-case letters, digits and hyphens")
     return value
+
+
+def _hours(file: str, value: object) -> tuple[int, int]:
+    if not isinstance(value, list) or len(value) != 2 or value[0] == value[1]:
+        _refuse(file, "hours", value, "two different hours of the day such as [6, 22]")
+    start, end = (_whole(file, "hours", hour, 0, 24) for hour in value)
+    return start, end
 
 
 def _technologies(file: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,6 +41,7 @@ from ..data.sample import RADIO_CHANGED, Kind, NrEvidence, Outcome, Rat
 from .asked import silent_probes
 from .frame import Flags, Floats, Frame
 from .rules import SPEED_THRESHOLDS, Rule
+from .solar import DAY_US, HOUR_US, solar_us
 
 
 class Reason(IntEnum):
@@ -51,18 +52,19 @@ class Reason(IntEnum):
     NO_POSITION = 2
     POOR_POSITION = 3
     UNCERTAIN_AREA = 4
-    CANCELLED = 5
-    DEVICE_ERROR = 6
-    SERVER_ERROR = 7
-    PROTOCOL_ERROR = 8
-    TLS_FAILURE = 9
-    ADDRESS_REFUSED = 10
-    RADIO_CHANGED = 11
-    TECHNOLOGY_UNKNOWN = 12
-    OTHER_TECHNOLOGY = 13
-    WEAK_5G_EVIDENCE = 14
-    NOT_MEASURED = 15
-    INSTRUMENT_CEILING = 16
+    OTHER_HOURS = 5
+    CANCELLED = 6
+    DEVICE_ERROR = 7
+    SERVER_ERROR = 8
+    PROTOCOL_ERROR = 9
+    TLS_FAILURE = 10
+    ADDRESS_REFUSED = 11
+    RADIO_CHANGED = 12
+    TECHNOLOGY_UNKNOWN = 13
+    OTHER_TECHNOLOGY = 14
+    WEAK_5G_EVIDENCE = 15
+    NOT_MEASURED = 16
+    INSTRUMENT_CEILING = 17
 
     @property
     def label(self) -> str:
@@ -117,6 +119,8 @@ def judge_samples(
     exclude(Reason.POOR_POSITION, samples.accuracy_m > rule.max_accuracy_m)
     if rule.leave_out_uncertain:
         exclude(Reason.UNCERTAIN_AREA, samples.uncertain)
+    if rule.hours is not None:
+        exclude(Reason.OTHER_HOURS, ~_within_hours(samples, *rule.hours))
     for ended, why in _NOT_THE_NETWORK.items():
         if ended in samples.outcome.texts:
             exclude(why, samples.outcome.among({ended}))
@@ -141,6 +145,14 @@ def judge_samples(
     if rule.needs_speed:
         exclude(Reason.INSTRUMENT_CEILING, answered & (samples.near_ceiling == 1) & ~met)
     return Judged(reason, (reason == 0) & answered & met)
+
+
+def _within_hours(samples: Frame, start: int, end: int) -> Flags:
+    """Whether samples started in some hours of the day by the sun; the end is left out."""
+    hour = solar_us(samples.started_us, np.nan_to_num(samples.lon)) % DAY_US // HOUR_US
+    if start < end:
+        return np.asarray((hour >= start) & (hour < end))
+    return np.asarray((hour >= start) | (hour < end))
 
 
 def _judged_kinds(samples: Frame, rule: Rule, no_signal: Flags) -> Flags:
@@ -173,6 +185,7 @@ REASON_TEXTS = {
     "no_position": "no position",
     "poor_position": "position too vague",
     "uncertain_area": "position so near a border that the area is uncertain",
+    "other_hours": "outside the hours that the rule judges",
     "cancelled": "cancelled by the user",
     "device_error": "fault of the device",
     "server_error": "fault of the server",

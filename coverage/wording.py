@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from ..data.words import language, say
-from .overview import Overview, overviews
+from .overview import Overview, Standing, every_area, overviews
+from .reduce import BIN_WIDTH
 from .rules import Rule
 from .summary import ANY_OPERATOR, Result
 from .trials import REASON_TEXTS
@@ -37,6 +38,21 @@ def title(titled: Result | Rule) -> str:
     return titled.rule_title_vi if language() == "vi" else titled.rule_title_en
 
 
+def rule_rows(rule: Rule) -> list[tuple[str, str | None]]:
+    """Give a rule's fields as they stand in its file, each with its value in plain words."""
+    return [(say(name), _plain(value)) for name, value in rule.record().items()]
+
+
+def _plain(value: object) -> str | None:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_plain(each)}" for name, each in value.items()) or None
+    if isinstance(value, list | tuple):
+        return ", ".join(str(_plain(each)) for each in value) or None
+    if isinstance(value, bool):
+        return say("yes") if value else say("no")
+    return f"{value:g}" if isinstance(value, float) else None if value in (None, "") else str(value)
+
+
 def area_name(result: Result) -> str:
     """Say what a result's areas are, and whether their shapes are approximate."""
     parts = [result.area, result.boundary_name, result.boundary_vintage]
@@ -61,6 +77,15 @@ def head_lines(result: Result) -> Iterator[str]:
         )
     if result.inputs["simulated"]:
         yield say("SIMULATED samples are among these: they say nothing about any real network.")
+
+
+def width_line(result: Result, write: Write) -> str:
+    """Say how exact medians are, which come from bins."""
+    width = result.inputs.get("median_bin_width", BIN_WIDTH)
+    return say(
+        "Medians come from bins {width} % wide: each is within half of that.",
+        width=write(100 * width if isinstance(width, float) else None, 1),
+    )
 
 
 def unverified_mark(titled: Result) -> str:
@@ -109,6 +134,7 @@ def result_lines(result: Result, write: Write) -> Iterator[str]:
         confidence=write(100 * result.confidence, 0),
         wrong=write(best.false_verdicts, 2),
     )
+    yield _target_line(result, write)
     figures = {name: write(n, 0) for name, n in counts.items() if isinstance(n, int)}
     yield say(
         "{samples} samples, {simulated} of them simulated: {trials} trials; {outside} outside every"
@@ -137,6 +163,29 @@ def result_lines(result: Result, write: Write) -> Iterator[str]:
         yield say(
             "{operator_unknown} samples name no operator and are judged as: unknown", **figures
         )
+
+
+def _target_line(result: Result, write: Write) -> str:
+    target = every_area(result)
+    if target.standing is Standing.MET:
+        return say("That every area is covered is met: each is proven.")
+    if target.standing is Standing.MISSED:
+        return say(
+            "That every area is covered is missed: {areas} are disproven.",
+            areas=write(target.disproven, 0),
+        )
+    if target.further_places is None:
+        return say(
+            "That every area is covered is unproven: {areas} are open, and no number of further"
+            " places would settle all of them.",
+            areas=write(target.open_areas, 0),
+        )
+    return say(
+        "That every area is covered is unproven: {areas} are open, and {places} further places"
+        " would prove them if all pass; plan them with: phusong coverage plan",
+        areas=write(target.open_areas, 0),
+        places=write(target.further_places, 0),
+    )
 
 
 def set_cells(row: Mapping[str, Any], write: Write) -> tuple[object, ...]:

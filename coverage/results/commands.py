@@ -91,8 +91,8 @@ def show(
     """
     from ...data.kept import load_result
     from ..record import result_from_rows
-    from ..wording import head_lines
-    from .tables import area_table
+    from ..wording import head_lines, width_line
+    from .tables import METRICS, area_table
 
     with session.store(create=False) as store:
         header, kept = load_result(store, result_id)
@@ -113,6 +113,8 @@ def show(
         return
     rows, headers = area_table(chosen[:limit], columns, number, get_terminal_size().columns)
     print_table(rows, headers)
+    if columns in METRICS:
+        click.echo(width_line(result, number), err=True)
     if len(chosen) > limit:
         note("{more} more areas; see them with --limit", more=number(len(chosen) - limit, 0))
 
@@ -185,5 +187,6 @@ def _record(number_of_result: int, result: "Result", area: "AreaSummary") -> dic
         "boundary_approximate": result.boundary_approximate,
         "first_sample": result.inputs.get("first_sample"),
         "last_sample": result.inputs.get("last_sample"),
+        "median_bin_width": result.inputs.get("median_bin_width"),
         **asdict(area),
     }

@@ -5,15 +5,18 @@ from textwrap import wrap
 
 from ...data.sample import NrEvidence
 from ...data.words import say
+from ..reduce import METRICS
 from ..summary import ANY_OPERATOR, AreaSummary, Result, Verdict
 from ..trials import REASON_TEXTS
 from ..verdict import REACH
-from ..wording import printable
+from ..wording import printable, width_line
 from .tables import further, interval, median_interval, share
 
 Write = Callable[[float | None, int], str | None]
 Row = tuple[str | None, ...]
 _LABEL_WIDTH = 30
+# Means that differ by less are the same to a reader.
+_TELLING = 0.02
 
 
 def reason(area: AreaSummary, result: Result, write: Write) -> str:
@@ -53,7 +56,15 @@ def reason(area: AreaSummary, result: Result, write: Write) -> str:
 
 
 def reasons(areas: Sequence[AreaSummary], result: Result, write: Write) -> Iterator[str]:
-    """Say for each operator why, and what would settle it."""
+    """Say for each operator why, and what would settle it; then what must be known of means."""
+    yield from _verdicts(areas, result, write)
+    if any(getattr(area, f"{name}_median") is not None for area in areas for name in METRICS):
+        yield width_line(result, write)
+    if told := _means_line(areas, write):
+        yield told
+
+
+def _verdicts(areas: Sequence[AreaSummary], result: Result, write: Write) -> Iterator[str]:
     operators = sum(area.operator != ANY_OPERATOR and area.trials > 0 for area in areas)
     for area in areas:
         if area.operator == ANY_OPERATOR and area.best_operator is not None:
@@ -82,6 +93,22 @@ def reasons(areas: Sequence[AreaSummary], result: Result, write: Write) -> Itera
                 "{further} further places would, if the present share holds.",
                 further=write(area.further_places_at_share, 0),
             )
+
+
+def _means_line(areas: Sequence[AreaSummary], write: Write) -> str | None:
+    """Say why the mean of all tests is not that of places, for the first operator that has both."""
+    for area in areas:
+        tests, places = area.down_mbps_mean, area.down_mbps_place_mean
+        if tests is not None and places is not None and abs(tests - places) > _TELLING * places:
+            return say(
+                "The mean of all tests, {tests} Mbit/s, is not that of places, {even}: {trials}"
+                " trials lie on {places} places, and where somebody tested often counts for more.",
+                tests=write(tests, 1),
+                even=write(places, 1),
+                trials=write(area.trials, 0),
+                places=write(area.places, 0),
+            )
+    return None
 
 
 def facts(areas: Sequence[AreaSummary], write: Write) -> list[Row]:

@@ -19,8 +19,8 @@ _AREA_HEADERS = ("code", "name", "operator")
 _VERDICT_HEADERS = ("verdict", "share % (interval)", "places", "further places")
 _EVIDENCE_HEADERS = ("samples", "trials", "successes", "days", "not trials")
 _SPEED_HEADERS = ("median (interval)", "mean of all tests", "mean of places")
-_METRICS = {"down": "down_mbps", "up": "up_mbps", "rtt": "rtt_idle_ms"}
-COLUMNS = ("verdict", "evidence", *_METRICS)
+METRICS = {"down": "down_mbps", "up": "up_mbps", "rtt": "rtt_idle_ms"}
+COLUMNS = ("verdict", "evidence", *METRICS)
 _NAME, _OPERATOR = 1, 2
 _LEAST_NAME = 8
 _VERDICT_WIDTH = 11 + 2
@@ -99,14 +99,14 @@ def _named(area: AreaSummary, *, best_only: bool) -> list[Cell]:
 
 
 def _headers(columns: str) -> tuple[str, ...]:
-    if columns in _METRICS:
+    if columns in METRICS:
         return _SPEED_HEADERS
     return _EVIDENCE_HEADERS if columns == "evidence" else _VERDICT_HEADERS
 
 
 def _cells(area: AreaSummary, columns: str, write: Write) -> Iterator[Cell]:
-    if columns in _METRICS:
-        metric = _METRICS[columns]
+    if columns in METRICS:
+        metric = METRICS[columns]
         yield _with(
             write(getattr(area, f"{metric}_median"), 1), median_interval(area, metric, write)
         )

@@ -1,4 +1,4 @@
-"""A cluster without workers, or that loses all of them: one message, and nothing kept."""
+"""A cluster that loses a worker, all of them, or has none: the same bytes, or one message."""
 
 import os
 import signal
@@ -13,8 +13,8 @@ from distributed import LocalCluster
 
 from phusong.coverage.areas import hexagon_areas
 from phusong.coverage.cluster import cluster, count_on, survey_on
-from phusong.coverage.counting import Job
-from phusong.coverage.partitions import Survey, find_partitions
+from phusong.coverage.counting import Counted, Job, count_chunk, merge_counted
+from phusong.coverage.partitions import Survey, find_partitions, read_partition
 from phusong.coverage.rules import load_rule
 from phusong.data.dataset import export_partitions
 from phusong.data.errors import ConfigError
@@ -106,3 +106,38 @@ def test_what_is_known_of_every_probe_is_found_by_workers(dataset: str) -> None:
     assert seen.homes() == {"test-probe": "Viettel"}
     assert seen.tests == {"test-probe": 20}
     assert seen.unasked() == {}
+
+
+def bytes_of(counted: Counted) -> list[object]:
+    tallies = [tally for level in counted.placed for tally in level.tallies.values()]
+    return [counted.samples, counted.span_us] + [
+        (tally.operators, [column.tobytes() for column in sums.keys], name, values.tobytes())
+        for tally in tallies
+        for sums in (tally.totals, tally.occasions, tally.bins)
+        for name, values in sorted(sums.values.items())
+    ]
+
+
+def test_one_of_two_workers_behind_an_address_is_killed_and_the_bytes_are_the_same(
+    phusong: Run, dataset: str, scheduler: str, workers: "list[subprocess.Popen[bytes]]"
+) -> None:
+    parts = find_partitions(dataset) * 50
+    job = Job(areas=(hexagon_areas("h3:6"),), rules=(load_rule("vn-4g"),))
+    here = merge_counted(
+        count_chunk(job, chunk) for part in parts for chunk in read_partition(part)
+    )
+    with cluster(scheduler, 0) as client:
+        client.wait_for_workers(2, timeout=120)
+        counts = count_on(client, job, parts)
+        first = next(counts)
+        os.kill(workers[0].pid, signal.SIGKILL)
+        there = merge_counted([first, *counts])
+    assert bytes_of(there) == bytes_of(here)
+    # The one that is left does the whole command, and keeps what the store itself comes to.
+    asked = ("coverage", "compute", "--rule", "vn-4g", "--by", "h3:6", "--json")
+    ways = ((), ("--from", f"file://{dataset}", "--scheduler", scheduler))
+    for way in ways:
+        done = phusong(*asked, *way)
+        assert done.code == 0, done.err
+    shown = [phusong("coverage", "show", "--json", "--result", number).out for number in (1, 2)]
+    assert shown[0].replace('"result": 1,', '"result": 2,') == shown[1]

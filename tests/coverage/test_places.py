@@ -1,7 +1,11 @@
 """Approximate communes, H3 cells, periods."""
 
+import sqlite3
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +17,8 @@ from phusong.coverage.hexagons import cell_names, cells_of, hexagon_frame
 from phusong.coverage.join import OUTSIDE, join_points
 from phusong.coverage.period import read_period
 from phusong.data.errors import BoundaryError, ConfigError
+from phusong.data.sample import Sample
+from phusong.data.store import Store
 
 
 def test_vietnam_has_34_provinces_and_3321_communes() -> None:
@@ -81,6 +87,29 @@ def test_a_cell_across_the_antimeridian_is_cut_there() -> None:
         assert shape.geom_type == "MultiPolygon"
         assert all(part.bounds[2] - part.bounds[0] < 5 for part in shape.geoms)
         assert (shape.bounds[0], shape.bounds[2]) == (-180, 180)
+
+
+@pytest.mark.parametrize("code", ["zzz", "", "8841436b2fffffe", "f" * 5_000, "\x1b[2J"])
+def test_a_name_that_is_no_cell_is_refused(code: str) -> None:
+    with pytest.raises(BoundaryError, match="is not a cell of H3") as refused:
+        hexagon_frame([code])
+    assert len(str(refused.value)) < 200
+    assert "\x1b" not in str(refused.value)
+
+
+def test_a_damaged_result_over_cells_is_a_message_and_leaves_no_file(
+    phusong: Callable[..., Any], tmp_path: Path, make_sample: Callable[..., Sample]
+) -> None:
+    with Store.open(tmp_path / "test.db") as store:
+        store.append([make_sample()])
+    assert phusong("coverage", "compute", "--rule", "vn-4g", "--by", "h3:7").code == 0
+    with sqlite3.connect(tmp_path / "test.db") as kept:
+        kept.execute("UPDATE result_area SET code = 'zzz'")
+    for words in (("coverage", "plan"), ("map", "build")):
+        done = phusong(*words, tmp_path / "made")
+        assert (done.code, "is not a cell of H3" in done.err) == (3, True)
+        assert "Traceback" not in done.err
+        assert not (tmp_path / "made").exists()
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,9 @@ def test_the_packaged_rules_ask_what_their_sources_ask() -> None:
     asked = {name: dict(load_rule(name).thresholds) for name in list_rules()}
     assert asked["fcc-5-1"] == {"down_mbps": 5, "up_mbps": 1}
     assert asked["fcc-7-1"] == {"down_mbps": 7, "up_mbps": 1}
+    assert asked["fcc-35-3"] == {"down_mbps": 35, "up_mbps": 3}
+    assert asked["uk-4g"] == {"down_mbps": 2}
+    assert asked["sdg-9c1-4g"] == {}
     assert asked["vn-plan-40"] == {"down_mbps": 40}
     assert asked["signal-only"] == {}
 

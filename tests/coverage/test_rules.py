@@ -26,6 +26,7 @@ down_mbps = true
 def test_every_packaged_rule_is_in_order_and_named_like_its_file() -> None:
     assert {"vn-4g", "vn-5g", "vn-plan-40", "fcc-5-1", "fcc-7-1"} <= set(list_rules())
     assert {"signal-only", "signal-5g-indicated", "signal-lte"} <= set(list_rules())
+    assert {"fcc-35-3", "uk-4g", "sdg-9c1-4g"} <= set(list_rules())
     for name in list_rules():
         rule = load_rule(name)
         assert rule.id == name
@@ -47,7 +48,7 @@ def test_a_number_is_unverified_unless_the_file_says_it_is() -> None:
 
 
 def test_an_unknown_rule_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ConfigError, match=r"no rule vn-6g; there are: fcc-5-1, "):
+    with pytest.raises(ConfigError, match=r"no rule vn-6g; there are: fcc-35-3, fcc-5-1, "):
         load_rule("vn-6g")
 
 
@@ -74,6 +75,9 @@ def test_a_rule_of_ones_own_is_read_from_its_file(tmp_path: Path) -> None:
         (('source = "here"', 'source = "here"\ninterval = "wald"'), "interval: saw 'wald'"),
         (('source = "here"', 'source = "here"\ncounts_against = ["LTE"]'), "counts_against"),
         (('source = "here"', 'source = "a\\u001bb"'), "source: saw"),
+        (('source = "here"', 'source = "here"\nhours = 6'), "hours: saw 6"),
+        (('source = "here"', 'source = "here"\nhours = [6, 6]'), "hours: saw"),
+        (('source = "here"', 'source = "here"\nhours = [6, 25]'), "hours: saw 25"),
         (("[thresholds]", "[thresholds"), "not a rule"),
     ],
 )

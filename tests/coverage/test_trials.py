@@ -183,3 +183,30 @@ def test_an_attempt_that_two_networks_share_is_no_trial(
 
 def test_every_reason_has_its_words() -> None:
     assert set(REASON_TEXTS) == {reason.label for reason in Reason} - {"trial"}
+
+
+@pytest.mark.parametrize(
+    ("hours", "hour_utc", "lon", "expected"),
+    [
+        # At 105 degrees east the sun is seven hours ahead of Greenwich: 23 UTC is six there.
+        ((6, 22), 23, 105.0, "success"),
+        ((6, 22), 22, 105.0, "other_hours"),
+        ((6, 22), 14, 105.0, "success"),
+        ((6, 22), 15, 105.0, "other_hours"),
+        ((6, 22), 22, 120.0, "success"),
+        ((22, 6), 15, 105.0, "success"),
+        ((22, 6), 22, 105.0, "success"),
+        ((22, 6), 23, 105.0, "other_hours"),
+    ],
+)
+def test_a_rule_may_judge_some_hours_by_the_sun_only(
+    judged: Callable[..., str], hours: tuple[int, int], hour_utc: int, lon: float, expected: str
+) -> None:
+    rule = replace(load_rule("vn-4g"), hours=hours)
+    day_us = 20_635 * 86_400_000_000
+    assert judged(rule, started_us=day_us + hour_utc * 3_600_000_000, lon=lon) == expected
+
+
+def test_hours_do_not_hide_that_a_position_is_missing(judged: Callable[..., str]) -> None:
+    rule = replace(load_rule("vn-4g"), hours=(6, 22))
+    assert judged(rule, lon=None, lat=None) == "no_position"
