@@ -24,17 +24,11 @@ from .cells import (
     UNCERTAIN,
     Border,
     CellIndex,
-    Complexes,
     Flags,
-    Floats,
     Grid,
-    Ints,
-    Shapes,
-    Small,
-    as_complex,
     count_crossings,
-    ranges,
 )
+from .outlines import Complexes, Floats, Ints, Outlines, Shapes, Small, ranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +72,8 @@ class _Cells:
 
 def build_index(shapes: Shapes) -> CellIndex:
     """Index valid polygons in EPSG:4326; the first of those that hold a point is its answer."""
-    vertices, edge, rank = _edges(shapes)
+    outlines = Outlines.of(shapes)
+    vertices, (edge, rank) = outlines.vertices, outlines.edges()
     grid = _grid(vertices, len(shapes))
     tables = [np.full(1 << (2 * grid.top), len(shapes), dtype=np.int32)]
     cells = _coarsest(grid, shapes, vertices, edge, rank, tables[0])
@@ -113,20 +108,7 @@ def build_index(shapes: Shapes) -> CellIndex:
         edge_first=held.edge_first,
         edge=held.edge,
     )
-    return CellIndex(grid, np.concatenate(tables), border, vertices, shapes)
-
-
-def _edges(shapes: Shapes) -> tuple[Complexes, Small, Small]:
-    """Give all vertices, ring after ring, and of each edge its first vertex and its area."""
-    parts, of_shape = shapely.get_parts(shapes, return_index=True)
-    rings, of_part = shapely.get_rings(parts, return_index=True)
-    vertices, of_ring = shapely.get_coordinates(rings, return_index=True)
-    edge = np.flatnonzero(of_ring[1:] == of_ring[:-1])
-    return (
-        as_complex(*vertices.T),
-        edge.astype(np.int32),
-        of_shape[of_part[of_ring[edge]]].astype(np.int32),
-    )
+    return CellIndex(grid, np.concatenate(tables), border, outlines)
 
 
 def _grid(vertices: Complexes, areas: int) -> Grid:
