@@ -29,33 +29,55 @@ from join import draw_points, draw_polygons
 START_US = 1_782_869_400_000_000
 DAY_US = 86_400_000_000
 PART_ROWS = 1_000_000
+DRIVE_S, DRIVE_M_PER_S = 3_600, 5.0
 RULE = "vn-4g"
 READERS = ("connectorx", "polars", "ADBC", "pandas")
 
 
-def draw_samples(part: int, count: int, repeats: int) -> dict[str, Any]:
-    """Draw speed tests of three operators on sixty days, so many in one place within an hour."""
+def draw_samples(part: int, count: int, shape: str) -> dict[str, Any]:
+    """
+    Draw speed tests of three operators on sixty days.
+
+    Scattered ones hardly ever share a place and a day. Driven ones are an hour's drive each, a
+    test a second: dozens in a place on a day, as a vehicle brings them home.
+    """
     rng = np.random.default_rng(part)
-    visit = np.arange(count) // repeats
-    visits = int(visit[-1]) + 1
-    lon, lat = (side[visit] for side in draw_points(visits, seed=1_000 + part))
+    drive = np.arange(count) // (DRIVE_S if shape == "driven" else 1)
+    drives = int(drive[-1]) + 1
+    lon, lat = (side[drive] for side in draw_points(drives, seed=1_000 + part))
+    if shape == "driven":
+        east, north = draw_way(rng, drive)
+        lon, lat = lon + east / np.cos(np.radians(lat)), lat + north
+        after_s = np.arange(count) % DRIVE_S
+    else:
+        after_s = rng.integers(0, 3_600, count)
     failed = rng.random(count) < 0.06
-    hour = START_US + 3_600_000_000 * rng.integers(0, 60 * 24, visits)
+    hour = START_US + 3_600_000_000 * rng.integers(0, 60 * 24, drives)
     return {
         "lon": lon,
         "lat": lat,
         "down_mbps": np.where(failed, np.nan, rng.lognormal(3.2, 0.9, count)),
-        "started_us": hour[visit] + rng.integers(0, 3_600_000_000, count),
-        "operator": rng.integers(0, 3, visits)[visit],
+        "started_us": hour[drive] + 1_000_000 * after_s,
+        "operator": rng.integers(0, 3, drives)[drive],
     }
 
 
-def parts(samples: int, repeats: int) -> Iterator[tuple[int, dict[str, Any]]]:
+def draw_way(rng: Any, drive: Any) -> tuple[Any, Any]:
+    """Draw how far in degrees a winding road has led, east and north, from each drive's start."""
+    heading = rng.uniform(0, 2 * np.pi, drive[-1] + 1)[drive]
+    heading += np.cumsum(rng.normal(0, 0.02, len(drive)))
+    step = DRIVE_M_PER_S / 111_195
+    first = np.searchsorted(drive, drive)
+    gone = [np.cumsum(step * turned) for turned in (np.sin(heading), np.cos(heading))]
+    return gone[0] - gone[0][first], gone[1] - gone[1][first]
+
+
+def parts(samples: int, shape: str) -> Iterator[tuple[int, dict[str, Any]]]:
     for part in range(-(-samples // PART_ROWS)):
-        yield part, draw_samples(part, min(PART_ROWS, samples - part * PART_ROWS), repeats)
+        yield part, draw_samples(part, min(PART_ROWS, samples - part * PART_ROWS), shape)
 
 
-def fill_store(folder: Path, samples: int, repeats: int) -> None:
+def fill_store(folder: Path, samples: int, shape: str) -> None:
     from phusong.data.store import Store
 
     names = (
@@ -64,7 +86,7 @@ def fill_store(folder: Path, samples: int, repeats: int) -> None:
     )
     insert = f"INSERT INTO sample ({names}) VALUES ({','.join('?' * 13)})"
     with Store.open(folder / "bench.db") as store:
-        for part, drawn in parts(samples, repeats):
+        for part, drawn in parts(samples, shape):
             columns = zip(*(drawn[name].tolist() for name in drawn), strict=True)
             first = part * PART_ROWS + 1
             with store.writing() as connection:
@@ -82,7 +104,7 @@ def fill_store(folder: Path, samples: int, repeats: int) -> None:
                 )  # fmt: skip
 
 
-def write_parquet(folder: Path, samples: int, repeats: int) -> None:
+def write_parquet(folder: Path, samples: int, shape: str) -> None:
     """Write the columns that `phusong data export` gives and judging reads, a file a part."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -90,7 +112,7 @@ def write_parquet(folder: Path, samples: int, repeats: int) -> None:
     from phusong.coverage.frame import NAMES, NUMBERS
 
     (folder / "parts").mkdir()
-    for part, drawn in parts(samples, repeats):
+    for part, drawn in parts(samples, shape):
         count = len(drawn["lon"])
         failed = np.isnan(drawn["down_mbps"])
         moments = (drawn["started_us"] // 1_000_000).astype("datetime64[s]")
@@ -133,13 +155,9 @@ def keep_boundaries(folder: Path, polygons: int) -> None:
 
 def kept_areas(store: Any) -> Any:
     """Give the areas as `phusong coverage compute` does, with the index beside the store."""
-    from phusong.coverage.areas import Areas
-    from phusong.coverage.boundaries import frame_from_rows
-    from phusong.data.kept import kept_beside, load_boundaries
+    from phusong.coverage.boundary_sets.commands import find_areas
 
-    frame = frame_from_rows(load_boundaries(store, "bench", "village"))
-    areas = Areas(label="village", frame=frame, set_id="bench")
-    return areas.indexed(kept_beside(store, "bench-village.cells"))
+    return find_areas(store, "village", "bench")
 
 
 def given_store(store: Any, rules: Any) -> Any:
@@ -183,7 +201,7 @@ def judge(folder: Path, *, from_parquet: bool) -> dict[str, float]:
                 software="bench",
                 computed_at=datetime.now(UTC),
             )
-    settled = sum(area.verdict in ("covered", "not_covered") for area in result.areas)
+    settled = sum(each in ("covered", "not_covered") for each in result.areas.column("verdict"))
     return {"ready_s": ready_s, "trials": result.inputs["trials"], "settled": settled}
 
 
@@ -230,10 +248,12 @@ def count_with_pandas(folder: Path) -> dict[str, float]:
     import h3
     import pandas as pd
 
+    from phusong.coverage.boundaries import frame_from_rows
+    from phusong.data.kept import load_boundaries
     from phusong.data.store import Store
 
     with Store.open(folder / "bench.db") as store:
-        areas = kept_areas(store).frame[["code", "geometry"]]
+        areas = frame_from_rows(load_boundaries(store, "bench", "village"))[["code", "geometry"]]
     areas.sindex.query(areas.geometry.iloc[0])
     begun = time.process_time()
     needed = ["kind", "outcome", "rat", "operator", "down_mbps", "lon", "lat", "started_at"]
@@ -305,23 +325,23 @@ def rounds_of(way: str, title: str, folder: Path, rounds: int) -> dict[str, floa
     return middle
 
 
-def prepare(folder: Path, samples: int, polygons: int, repeats: int, *, store: bool) -> None:
+def prepare(folder: Path, samples: int, polygons: int, shape: str, *, store: bool) -> None:
     """Draw what is not there yet, and keep the index as a first run does."""
     from phusong.data.store import Store
 
     if not (folder / "bench.db").exists():
         keep_boundaries(folder, polygons)
         if store:
-            fill_store(folder, samples, repeats)
+            fill_store(folder, samples, shape)
     if not (folder / "parts").exists():
-        write_parquet(folder, samples, repeats)
+        write_parquet(folder, samples, shape)
     with Store.open(folder / "bench.db") as opened:
         kept_areas(opened)
 
 
 def compare(folder: Path, samples: int, polygons: int, options: argparse.Namespace) -> None:
     print(f"\n{samples:,} samples, {polygons:,} areas, median of {options.rounds}", flush=True)
-    prepare(folder, samples, polygons, options.repeats, store=True)
+    prepare(folder, samples, polygons, options.shape, store=True)
     best = min(
         rounds_of(reader, f"{reader}: SQLite into memory", folder, options.rounds)["cpu_s"]
         for reader in options.readers
@@ -342,7 +362,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--samples", type=int, nargs="*", default=[1_000_000])
     parser.add_argument("--polygons", type=int, nargs="*", default=[10_000])
-    parser.add_argument("--repeats", type=int, default=1, help="tests at one place in one hour")
+    parser.add_argument("--shape", choices=("scattered", "driven"), default="scattered")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--readers", nargs="*", default=READERS, choices=READERS)
     parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True)
@@ -361,7 +381,7 @@ def main() -> None:
                 folder = options.folder or Path(scratch)
                 folder.mkdir(exist_ok=True)
                 if options.growth:
-                    prepare(folder, samples, polygons, options.repeats, store=False)
+                    prepare(folder, samples, polygons, options.shape, store=False)
                     title = f"{samples:,} samples, {polygons:,} areas"
                     rounds_of("Parquet", title, folder, options.rounds)
                 else:

@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-import geopandas as gpd
 import h3
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from ..data.errors import ConfigError
 from .hexagons import cell_names, cells_of
-from .join import OUTSIDE, AreaIndex, index_areas
-from .sectors import Sectors, areas_km2, sectors_of
+from .join import OUTSIDE, AreaIndex, index_areas, kept_index
+from .sectors import Sectors, sectors_of
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -37,13 +38,14 @@ class Areas:
     What samples are joined to.
 
     `label` is the level (``commune``) or the H3 resolution (``h3:8``). `frame` has the columns
-    ``code, name, parent_name, geometry`` and is None for H3, whose cells need no drawing. The
+    ``code, name, parent_code, parent_name``, and ``geometry`` as long as there is no `index`; it is
+    None for H3, whose cells need no drawing. The
     other fields name the set of boundaries, for the result. `within` is a finer level and the row
     around each of its rows, where the levels nest by code; `astray` says where they do not.
     """
 
     label: str
-    frame: gpd.GeoDataFrame | None = None
+    frame: pd.DataFrame | None = None
     resolution: int | None = None
     set_id: str | None = None
     set_name: str | None = None
@@ -57,15 +59,30 @@ class Areas:
         """Give the same, ready to be joined to; `kept` is where the index is or will be kept."""
         if self.frame is None or self.index is not None:
             return self
-        key = f"{self.set_id} {self.label} {len(self.frame)}"
-        return replace(self, index=index_areas(self.frame, kept=kept, key=key))
+        index = index_areas(self.frame, kept=kept, key=self._key(self.frame))
+        return replace(self, frame=self.frame.drop(columns="geometry"), index=index)
+
+    def with_kept_index(self, kept: Path) -> "Areas | None":
+        """Give areas without shapes ready to be joined to; None where their index is not kept."""
+        if self.frame is None:
+            return self
+        index = kept_index(self.frame["code"], kept, self._key(self.frame))
+        return None if index is None else replace(self, index=index)
+
+    def _key(self, frame: pd.DataFrame) -> str:
+        return f"{self.set_id} {self.label} {len(frame)}"
 
     def locate(self, lon: Floats, lat: Floats) -> Ints:
         """Give each point its area: the row in the frame, or the H3 cell; `OUTSIDE` in none."""
         if self.frame is not None:
-            return (self.index or index_areas(self.frame)).locate(lon, lat)
+            return self._indexed().locate(lon, lat)
         cells = cells_of(lon, lat, self.resolution or 0).astype(np.int64)
         return np.where(cells == 0, OUTSIDE, cells)
+
+    def _indexed(self) -> AreaIndex:
+        if self.index is None:
+            raise RuntimeError(f"{self.label} is not ready to be joined to")
+        return self.index
 
     def uncertain(self, lon: Floats, lat: Floats, accuracy_m: Floats) -> Flags:
         """
@@ -126,7 +143,7 @@ class Areas:
     def sectors(self, areas: Ints, place_resolution: int) -> Sectors:
         """Give how each of some areas is cut into sectors."""
         if self.frame is not None:
-            return sectors_of(areas_km2(self.frame), place_resolution)[areas]
+            return sectors_of(self._indexed().km2, place_resolution)[areas]
         cells = cell_names(areas.tolist())
         return sectors_of([h3.cell_area(cell, unit="km^2") for cell in cells], place_resolution)
 
@@ -146,6 +163,13 @@ class Areas:
             for code, name, parent in zip(*columns, strict=True)
         ]
         return order, [every[row] for row in order.tolist()]
+
+
+def frame_of_names(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+    """Give (code, name, parent's code, parent's name) of kept boundaries as a frame, in order."""
+    columns = ("code", "name", "parent_code", "parent_name")
+    held = zip(*rows, strict=True) if rows else [()] * len(columns)
+    return pd.DataFrame(dict(zip(columns, map(list, held), strict=True)))
 
 
 def hexagon_areas(name: str) -> Areas:

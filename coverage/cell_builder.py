@@ -25,17 +25,12 @@ from .cells import (
     UNCERTAIN,
     Border,
     CellIndex,
-    Complexes,
     Flags,
-    Floats,
     Grid,
-    Ints,
-    Shapes,
-    Small,
     count_crossings,
     first_of_four,
-    ranges,
 )
+from .outlines import Complexes, Floats, Ints, Outlines, Shapes, Small, ranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +74,8 @@ class _Cells:
 
 def build_index(shapes: Shapes) -> CellIndex:
     """Index valid polygons in EPSG:4326; the first of those that hold a point is its answer."""
-    vertices, edge, rank = _edges(shapes)
+    outlines = Outlines.of(shapes)
+    vertices, (edge, rank) = outlines.vertices, outlines.edges()
     grid = _grid(vertices, len(shapes))
     tables = [np.full(1 << (2 * grid.top), len(shapes), dtype=np.int32)]
     cells = _coarsest(grid, shapes, vertices, edge, rank, tables[0])
@@ -120,7 +116,7 @@ def build_index(shapes: Shapes) -> CellIndex:
     table = np.concatenate(tables)
     for _ in range(min(FLATTENED, grid.depth)):
         grid, table = _flattened(grid, table)
-    return CellIndex(grid, table, border, vertices, shapes)
+    return CellIndex(grid, table, border, outlines)
 
 
 def _flattened(grid: Grid, table: Small) -> tuple[Grid, Small]:
@@ -136,22 +132,6 @@ def _flattened(grid: Grid, table: Small) -> tuple[Grid, Small]:
     parts[row, column] = table[number + row % 2 * 2 + column % 2]
     finer = replace(grid, top=grid.top + 1, depth=grid.depth - 1)
     return finer, np.concatenate([parts.ravel(), table[coarsest:]])
-
-
-def _edges(shapes: Shapes) -> tuple[Complexes, Small, Small]:
-    """
-    Give all vertices, ring after ring, and of each edge its first vertex and its area.
-
-    Each step copies all there is: what was copied from is let go before the next.
-    """
-    parts, of_shape = shapely.get_parts(shapes, return_index=True)
-    rings, of_part = shapely.get_rings(parts, return_index=True)
-    del parts
-    points, of_ring = shapely.get_coordinates(rings, return_index=True)
-    del rings
-    edge = np.flatnonzero(of_ring[1:] == of_ring[:-1]).astype(np.int32)
-    rank = of_shape[of_part].astype(np.int32)[of_ring[edge]]
-    return points.view(np.complex128).ravel(), edge, rank
 
 
 def _grid(vertices: Complexes, areas: int) -> Grid:

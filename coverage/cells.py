@@ -23,21 +23,18 @@ a cut to whole numbers: each rises with the coordinate, so a cell is a rectangle
 point. Edges are entered in every cell they come within `MARGIN` of, which is a thousand times
 what rounding can move them.
 
-Shapes must be valid, as `boundaries.py` leaves them. `order` says which answer comes first.
+Shapes must be valid, as `boundaries.py` leaves them; what is kept of them is their `outlines.py`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import numpy.typing as npt
 import shapely
 
-Complexes = npt.NDArray[np.complex128]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Small = npt.NDArray[np.int32]
+from .outlines import Complexes, Floats, Ints, Outlines, Small, as_complex, ranges
+
 Flags = npt.NDArray[np.bool_]
-Shapes = npt.NDArray[np.object_]
 
 FEW_EDGES = 4
 DEEPEST = 8
@@ -109,7 +106,7 @@ class Border:
 @dataclass(frozen=True, slots=True)
 class CellIndex:
     """
-    Areas by cell. Areas go by their rank: 0 is the first in order, `len(shapes)` is outside.
+    Areas by cell. Areas go by their rank: 0 is the first in order, `len(outlines)` is outside.
 
     `table` has an entry a cell: a rank; or, negative, minus one less the number of the four
     cells that it is cut into; or, above all ranks, the number of a border cell.
@@ -118,22 +115,25 @@ class CellIndex:
     grid: Grid
     table: Small
     border: Border
-    vertices: Complexes
-    shapes: Shapes = field(repr=False)
+    outlines: Outlines = field(repr=False)
 
     @property
     def nbytes(self) -> int:
-        """How much memory the index takes beside the shapes."""
-        held = [getattr(self.border, name) for name in Border.__slots__]
-        return sum(array.nbytes for array in (*held, self.table, self.vertices))
+        """How much memory the index takes."""
+        held = [
+            getattr(part, each.name)
+            for part in (self.border, self.outlines)
+            for each in fields(part)
+        ]
+        return sum(array.nbytes for array in (*held, self.table))
 
     def locate(self, lon: Floats, lat: Floats) -> Small:
-        """Give each point the rank of its area, `len(shapes)` in none."""
+        """Give each point the rank of its area, `len(outlines)` in none."""
         found = np.empty(len(lon), dtype=np.int32)
         for start in range(0, len(lon), _POINTS_AT_ONCE):
             part = slice(start, start + _POINTS_AT_ONCE)
             found[part] = self._look_up(lon[part], lat[part])
-        outside = len(self.shapes)
+        outside = len(self.outlines)
         near = np.flatnonzero(found > outside)
         # Cell by cell: points of one cell read the same edges, and those of the next lie near.
         near = near[np.argsort(found[near])]
@@ -144,7 +144,7 @@ class CellIndex:
 
     def _look_up(self, lon: Floats, lat: Floats) -> Small:
         """Give what the table says of each point: a rank, or a border cell."""
-        grid, outside = self.grid, len(self.shapes)
+        grid, outside = self.grid, len(self.outlines)
         side = 1 << (grid.top + grid.depth)
         column, row = grid.columns(lon), grid.rows(lat)
         # A comparison with NaN is false: a point without position is outside.
@@ -168,7 +168,7 @@ class CellIndex:
 
     def _settle(self, cell: Small, lon: Floats, lat: Floats) -> Small:
         """Answer for points in border cells."""
-        border, outside = self.border, len(self.shapes)
+        border, outside = self.border, len(self.outlines)
         first = border.first[cell]
         counts = border.first[cell + 1] - first
         point = np.repeat(np.arange(len(cell)), counts)
@@ -177,7 +177,7 @@ class CellIndex:
         edge_counts = border.edge_first[candidate + 1] - edge_first
         of = np.repeat(point, edge_counts)
         crossings = count_crossings(
-            self.vertices,
+            self.outlines.vertices,
             border.edge[ranges(edge_first, edge_counts)],
             edge_counts,
             of,
@@ -186,32 +186,20 @@ class CellIndex:
             self.grid.error,
         )
         inside = border.inside[candidate] ^ (crossings & 1).astype(np.bool_)
-        unsure = np.flatnonzero(crossings >= UNCERTAIN)
         rank = border.candidate[candidate]
-        which = point[unsure]
-        inside[unsure] = shapely.intersects_xy(self.shapes[rank[unsure]], lon[which], lat[which])
+        unsure = np.flatnonzero(crossings >= UNCERTAIN)
+        if len(unsure):
+            asked, number = np.unique(rank[unsure], return_inverse=True)
+            shapes, which = self.outlines.shapes(asked)[number], point[unsure]
+            inside[unsure] = shapely.intersects_xy(shapes, lon[which], lat[which])
         holding = np.where(inside, rank, outside)
         starts = np.concatenate([[0], np.cumsum(counts[:-1])])
         return np.minimum(np.minimum.reduceat(holding, starts), border.cover[cell])
 
 
-def as_complex(x: Floats, y: Floats) -> Complexes:
-    """Give points as complex numbers."""
-    points = np.empty(len(x), dtype=np.complex128)
-    points.real, points.imag = x, y
-    return points
-
-
 def first_of_four(grid: Grid, number: Small) -> Ints:
     """Give where in the table the parts of cut cells begin."""
     return (1 << (2 * grid.top)) + 4 * number.astype(np.int64)
-
-
-def ranges(first: npt.NDArray[np.integer], counts: npt.NDArray[np.integer]) -> Ints:
-    """Give first, first + 1, ... of each, as many as its count, one after the other."""
-    ends = np.cumsum(counts)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.asarray(np.repeat(first - (ends - counts), counts) + np.arange(total))
 
 
 def count_crossings(

@@ -22,7 +22,7 @@ from .reduce import Tally, merge_tallies, tally_samples
 from .rules import Rule
 from .trials import judge_samples
 
-_ROWS_AT_ONCE = 1 << 21
+_ROWS_AT_ONCE = 1 << 23
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

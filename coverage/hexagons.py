@@ -6,6 +6,7 @@ as latitude, longitude, and everything of ours is longitude first.
 """
 
 from collections.abc import Iterable
+from itertools import repeat
 
 import geopandas as gpd
 import h3
@@ -22,15 +23,16 @@ def cells_of(
     lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64], resolution: int
 ) -> npt.NDArray[np.uint64]:
     """Give the H3 cell of each point as its 64-bit number; 0 where there is no position."""
-    cell = h3.api.numpy_int.latlng_to_cell
-    return np.fromiter(
-        (
-            0 if x != x else cell(y, x, resolution)
-            for x, y in zip(lon.tolist(), lat.tolist(), strict=True)
-        ),
-        dtype=np.uint64,
-        count=len(lon),
+    cells = np.zeros(len(lon), dtype=np.uint64)
+    placed = np.flatnonzero(~np.isnan(lon))
+    found = map(
+        h3.api.numpy_int.latlng_to_cell,
+        lat[placed].tolist(),
+        lon[placed].tolist(),
+        repeat(resolution),
     )
+    cells[placed] = np.fromiter(found, dtype=np.uint64, count=len(placed))
+    return cells
 
 
 def cell_names(cells: Iterable[int]) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from ..data.errors import BoundaryError
 from .cell_builder import build_index
@@ -29,6 +30,13 @@ class AreaIndex:
 
     cells: CellIndex
     rows: npt.NDArray[np.int64]
+
+    @property
+    def km2(self) -> npt.NDArray[np.float64]:
+        """The size of the area in each row."""
+        sizes = np.empty(len(self.rows))
+        sizes[self.rows] = self.cells.outlines.km2
+        return sizes
 
     def locate(
         self, lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64]
@@ -56,14 +64,25 @@ def index_areas(areas: gpd.GeoDataFrame, *, kept: Path | None = None, key: str =
     """
     if areas.crs is None or areas.crs.to_epsg() != 4326:
         raise BoundaryError("areas to join must be in EPSG:4326, these are in {crs}", crs=areas.crs)
-    rows = np.argsort(areas["code"].to_numpy(dtype=str), kind="stable")
-    shapes = areas.geometry.to_numpy()[rows]
-    cells = load_index(kept, key, shapes) if kept else None
-    if cells is None:
-        cells = build_index(shapes)
-        if kept:
-            save_index(kept, key, cells)
+    codes = areas["code"]
+    if kept and (found := kept_index(codes, kept, key)):
+        return found
+    rows = by_code(codes)
+    cells = build_index(areas.geometry.to_numpy()[rows])
+    if kept:
+        save_index(kept, key, cells)
     return AreaIndex(cells, rows)
+
+
+def kept_index(codes: pd.Series, kept: Path, key: str) -> AreaIndex | None:
+    """Give the index that a file holds for areas with some codes; None where it has to be made."""
+    cells = load_index(kept, key)
+    return None if cells is None else AreaIndex(cells, by_code(codes))
+
+
+def by_code(codes: pd.Series) -> npt.NDArray[np.int64]:
+    """Give the rows of codes in their order as texts."""
+    return np.argsort(codes.to_numpy(dtype=str), kind="stable")
 
 
 def join_points(

@@ -1,7 +1,7 @@
 """A result in a few lines: how many areas are covered, as the range that the evidence allows."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from .summary import ANY_OPERATOR, Result, Verdict
@@ -72,6 +72,7 @@ def every_area(result: Result) -> Target:
 
 def overviews(result: Result) -> list[Overview]:
     """Give the overview of the best operators first, then of each one by name."""
+    result = replace(result, areas=tuple(result.areas))
     areas = sum(area.operator == ANY_OPERATOR for area in result.areas)
     operators = sorted({area.operator for area in result.areas} - {ANY_OPERATOR})
     return [_overview(result, operator, areas) for operator in (ANY_OPERATOR, *operators)]

@@ -29,6 +29,9 @@ _AREA_COLUMNS = frozenset(
         "simulated",
     }
 )
+_SUMMARY_FIELDS = tuple(each.name for each in fields(AreaSummary) if each.name not in _AREA_COLUMNS)
+# `json.dumps` would make an encoder for every row.
+_as_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False).encode
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -48,9 +51,9 @@ def result_to_rows(result: Result) -> tuple[dict[str, Any], list[dict[str, Any]]
         "area": result.area,
         "boundary_set_id": result.boundary_id,
         "software": result.software,
-        "inputs": json.dumps(rest, ensure_ascii=False, sort_keys=True, allow_nan=False),
+        "inputs": _as_json(rest),
     }
-    return header, [_area_row(area) for area in result.areas]
+    return header, list(map(_area_row, result.areas))
 
 
 def result_from_rows(header: Mapping[str, Any], areas: Iterable[Mapping[str, Any]]) -> Result:
@@ -79,11 +82,9 @@ def describe_result(result: Result) -> dict[str, Any]:
 
 
 def _area_row(area: AreaSummary) -> dict[str, Any]:
-    values = asdict(area)
-    row = {name: values[name] for name in _AREA_COLUMNS}
+    row = {name: getattr(area, name) for name in _AREA_COLUMNS}
     row["verdict"] = area.verdict.value
-    rest = {name: value for name, value in values.items() if name not in _AREA_COLUMNS}
-    row["summary"] = json.dumps(rest, ensure_ascii=False, sort_keys=True, allow_nan=False)
+    row["summary"] = _as_json({name: getattr(area, name) for name in _SUMMARY_FIELDS})
     return row
 
 

@@ -16,7 +16,6 @@ import math
 from dataclasses import dataclass
 from functools import cache
 
-import geopandas as gpd
 import h3
 import numpy as np
 import numpy.typing as npt
@@ -53,9 +52,8 @@ def sectors_of(area_km2: npt.ArrayLike, place_resolution: int) -> Sectors:
     return Sectors(np.asarray(_COARSEST + steps), count)
 
 
-def areas_km2(frame: gpd.GeoDataFrame) -> npt.NDArray[np.float64]:
-    """Give the size of each area of a frame in EPSG:4326, on a sphere, good to a few per cent."""
-    shapes = frame.geometry.to_numpy()
+def areas_km2(shapes: npt.NDArray[np.object_]) -> npt.NDArray[np.float64]:
+    """Give the size of shapes in EPSG:4326, on a sphere, good to a few per cent."""
     middle = shapely.bounds(shapes)[:, [1, 3]].mean(axis=1)
     square_degrees: npt.NDArray[np.float64] = shapely.area(shapes)
     return np.asarray(square_degrees * np.cos(np.radians(middle)) * _KM_PER_DEGREE**2)

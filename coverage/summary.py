@@ -5,6 +5,7 @@ A `Result` is one rule judged over one set of areas; it names its inputs, so tha
 person with the same samples gets the same numbers.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -110,4 +111,4 @@ class Result:
     software: str
     computed_at: datetime
     inputs: dict[str, object] = field(default_factory=dict)
-    areas: tuple[AreaSummary, ...]
+    areas: Sequence[AreaSummary]

@@ -115,6 +115,15 @@ def load_boundaries(store: Store, set_id: str, level: str) -> list[dict[str, Any
     )
 
 
+def load_boundary_names(store: Store, set_id: str, level: str) -> list[tuple[str, ...]]:
+    """Give (code, name, parent's code, parent's name) of one level's boundaries, by code."""
+    return store.connection.execute(
+        "SELECT code, name, parent_code, parent_name FROM boundary"
+        " WHERE set_id = ? AND level = ? ORDER BY code",
+        (set_id, level),
+    ).fetchall()
+
+
 def load_parents(store: Store, set_id: str) -> dict[str, str | None]:
     """Give the code of what each area of a set lies in, over all its levels."""
     rows = store.tables.query(

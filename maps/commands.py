@@ -133,7 +133,7 @@ def build(
             )
         points = sample_points(store, most=most) if most else None
         if basemap is not None:
-            shown = [*drawn, *adoptions]
+            shown: list[DrawnResult | DrawnAdoption] = [*drawn, *adoptions]
             taken = take_basemap(basemap, shown, asked["most_mb"], in_page=site is None)
             options = replace(options, basemap=taken)
         if site is not None:

@@ -85,16 +85,19 @@ def list_sets(session: Session, as_json: bool) -> None:
 
 def find_areas(store: "Store", by: str, set_id: str | None) -> "Areas":
     """Give what to judge: H3 cells, a level of a loaded set, or approximate cells."""
+    from dataclasses import replace
+
     from ...data.errors import BoundaryError
     from ...data.kept import (
         kept_beside,
         list_boundary_sets,
         load_boundaries,
+        load_boundary_names,
         load_boundary_set,
         save_boundaries,
     )
     from ..approximate import LEVELS, approximate_set
-    from ..areas import Areas, hexagon_areas
+    from ..areas import Areas, frame_of_names, hexagon_areas
     from ..boundaries import frame_from_rows, set_to_rows
 
     if by.startswith("h3:"):
@@ -110,12 +113,17 @@ def find_areas(store: "Store", by: str, set_id: str | None) -> "Areas":
             level=by,
             known=", ".join(sorted(known | set(LEVELS))),
         )
-    drawn = Areas(
+    named = Areas(
         label=by,
-        frame=frame_from_rows(load_boundaries(store, header["id"], by)),
+        frame=frame_of_names(load_boundary_names(store, header["id"], by)),
         set_id=header["id"],
         set_name=header["name"],
         vintage=header["vintage"],
         approximate=bool(header["approximate"]),
     )
-    return drawn.indexed(kept_beside(store, f"{header['id']}-{by}.cells"))
+    # The index holds what is needed of the shapes: they are loaded where there is none yet.
+    kept = kept_beside(store, f"{header['id']}-{by}.cells")
+    if found := named.with_kept_index(kept):
+        return found
+    drawn = frame_from_rows(load_boundaries(store, header["id"], by))
+    return replace(named, frame=drawn).indexed(kept)

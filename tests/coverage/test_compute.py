@@ -191,3 +191,17 @@ def test_an_overview_is_a_range_from_proven_to_not_disproven(
     # Two verdicts, each wrong with at most 2.5 %.
     assert best.false_verdicts == pytest.approx(0.05)
     assert viettel.operator == "Viettel"
+
+
+def test_rows_are_the_same_one_by_one_in_part_and_together(
+    chunk: MakeChunk, communes: Areas
+) -> None:
+    result = judged([chunk({}, {"operator": "Mobi", "outcome": "timeout"})], communes, "vn-4g")
+    rows = tuple(result.areas)
+    assert len(rows) == len(result.areas) == 4
+    assert result.areas == rows
+    assert result.areas[-1] == rows[-1]
+    assert tuple(result.areas[1:3]) == rows[1:3]
+    assert result.areas.column("verdict") == [row.verdict for row in rows]
+    with pytest.raises(IndexError):
+        result.areas[len(rows)]

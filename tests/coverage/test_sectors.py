@@ -57,7 +57,7 @@ def test_about_so_many_sectors_meet_a_disc_as_are_expected() -> None:
 def test_the_size_of_an_area_is_that_on_the_globe() -> None:
     frame = gpd.GeoDataFrame(geometry=[shapely.box(105, 20, 105.1, 20.1)], crs="EPSG:4326")
     # 0.1 degrees of latitude are 11.07 km, of longitude at 20.05 north 10.46 km.
-    assert areas_km2(frame)[0] == pytest.approx(115.8, rel=0.01)
+    assert areas_km2(frame.geometry.to_numpy())[0] == pytest.approx(115.8, rel=0.01)
 
 
 def test_the_variance_between_sectors_is_that_of_a_ratio_of_two_sums() -> None:

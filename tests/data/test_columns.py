@@ -14,7 +14,7 @@ from phusong.data import columns
 from phusong.data.columns import load_samples
 from phusong.data.errors import StoreError
 from phusong.data.kept import count_samples
-from phusong.data.sample import Kind, Outcome, Position, Provenance, Sample
+from phusong.data.sample import Kind, Outcome, Position, Provenance, Radio, Rat, Sample
 from phusong.data.store import Store
 
 MOMENT = datetime(2026, 7, 1, tzinfo=UTC)
@@ -137,3 +137,22 @@ def test_the_store_is_open_again_after_reading_failed_or_was_given_up(
             list(load_samples(store))
         store.append([BARE])
         assert count_samples(store) == 11
+
+
+def test_texts_and_flags_come_back_as_they_were_kept(tmp_path: Path) -> None:
+    named = [
+        replace(BARE, radio=Radio(operator='Viettel "một"\\, [null]', rat=Rat.LTE)),
+        replace(BARE, radio=Radio(operator="Vùng sâu | \u00a0")),
+        replace(BARE, simulated=True),
+    ]
+    with Store.open(tmp_path / "test.db") as store:
+        store.append(named)
+        rows = [row for batch in load_samples(store) for row in batch.to_pylist()]
+    assert [row["operator"] for row in rows] == [
+        'Viettel "một"\\, [null]',
+        "Vùng sâu | \u00a0",
+        None,
+    ]
+    assert [row["rat"] for row in rows] == ["LTE", None, None]
+    assert [row["simulated"] for row in rows] == [0, 0, 1]
+    assert [row["near_ceiling"] for row in rows] == [None, None, None]
