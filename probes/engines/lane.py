@@ -17,6 +17,7 @@ from ..connection import Deadline
 from ..interface import AttemptError
 from . import tcp_info
 from .estimate import Point
+from .flow import wake_seldom
 from .load import Load, Meter
 from .tcp_info import TcpInfo
 from .websocket import Message
@@ -216,6 +217,8 @@ class Download(Lane):
         # TLS hides how long its records are, so over TLS only what is decrypted is counted.
         self.by_kernel = self.base is not None and not self.stream.tls
         self.counter = "kernel_bytes_received" if self.by_kernel else "bytes_read"
+        if self.by_kernel:
+            wake_seldom(self.stream.sock)
 
     def count(self) -> int | None:
         if not self.by_kernel or self.base is None or self.kernel is None:
