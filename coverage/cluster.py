@@ -11,7 +11,7 @@ every few seconds, and gives up once there has been none for `WAIT_S`.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any
@@ -80,16 +80,18 @@ def count_on(client: Any, job: Job, files: Sequence[str]) -> Iterator[Counted]:
     )
 
 
-def survey_on(client: Any, files: Sequence[str]) -> Iterator[Survey]:
+def survey_on(client: Any, files: Sequence[str], without: Collection[str] = ()) -> Iterator[Survey]:
     """
     Look through files on a cluster for what must be known of every probe, file by file.
+
+    Columns named in `without` are not looked at.
 
     Raises
     ------
     ConfigError
         As `count_on`.
     """
-    return _each(client, files, lambda: (_survey_file, None))
+    return _each(client, files, lambda: (_survey_file, without))
 
 
 def _each(
@@ -147,5 +149,5 @@ def _count_file(job: Job, file: str) -> Counted:
     return merge_counted(count_chunk(job, chunk) for chunk in chunks)
 
 
-def _survey_file(_: None, file: str) -> Survey:
-    return survey_partition(file)
+def _survey_file(without: Collection[str], file: str) -> Survey:
+    return survey_partition(file, without)

@@ -120,6 +120,7 @@ def compute_kept(
                 rules,
                 homes=given.homes,
                 unasked=given.unasked,
+                tested=given.tested,
                 software=f"phusong {__version__}",
                 computed_at=datetime.now(UTC),
                 operators=operators,
@@ -156,7 +157,12 @@ def _from_store(
 ) -> "Iterator[Given]":
     from ..data.columns import load_samples
     from ..data.errors import ConfigError
-    from ..data.kept import count_samples, load_probe_metrics, load_probe_operators
+    from ..data.kept import (
+        count_samples,
+        load_probe_engines,
+        load_probe_metrics,
+        load_probe_operators,
+    )
     from ..data.store import to_us
     from .asked import need_more_than_download, unasked_metrics
     from .operators import home_operators
@@ -176,9 +182,10 @@ def _from_store(
     homes = home_operators(load_probe_operators(store))
     # One more pass over the samples, and an idle one where a rule asks for the download alone.
     unasked = unasked_metrics(load_probe_metrics(store)) if need_more_than_download(rules) else {}
+    tested = load_probe_engines(store) if any(rule.engines for rule in rules) else []
     # The store is closed while samples are read: this opens it again, however the counting ends.
     with closing(chunks):
-        yield Given(chunks, total, homes, unasked, count_with(workers))
+        yield Given(chunks, total, homes, unasked, count_with(workers), tested)
 
 
 @coverage.command("plan")

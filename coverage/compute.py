@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from .areas import Areas
+from .asked import Tested
 from .counting import Counted, Job, Placed, count_chunk, merge_counted
 from .frame import Chunk
 from .reduce import BIN_WIDTH, REASONS, Tally
@@ -30,6 +31,7 @@ def compute(
     software: str,
     computed_at: datetime,
     unasked: Mapping[str, frozenset[str]] | None = None,
+    tested: Sequence[Tested] = (),
     operators: Sequence[str] = (),
     period: tuple[datetime | None, datetime | None] = (None, None),
     count: Counting = count_here,
@@ -48,6 +50,8 @@ def compute(
         The operator of each probe, for attempts that name none (`operators.home_operators`).
     unasked
         The metrics that a probe does not measure (`asked.unasked_metrics`).
+    tested
+        The engines that a probe uses (`asked.misfit_probes`).
     operators
         Judge only these; all of them where none is named.
     period
@@ -66,6 +70,7 @@ def compute(
         rules=tuple(rules),
         homes=homes,
         unasked=unasked or {},
+        tested=tuple(tested),
         operators=frozenset(operators),
         period_us=(_microseconds(period[0]), _microseconds(period[1])),
     )

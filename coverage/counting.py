@@ -14,6 +14,7 @@ from functools import cache
 import numpy as np
 
 from .areas import Areas
+from .asked import Tested
 from .frame import Chunk, Flags, Frame, Ints, Names, sample_frame
 from .hexagons import cells_of
 from .join import OUTSIDE
@@ -30,7 +31,8 @@ class Job:
     """
     What every chunk is counted by: the areas of each level, the rules, whose network it was.
 
-    `unasked` are the metrics that a probe does not measure (`asked.unasked_metrics`).
+    `unasked` are the metrics that a probe does not measure (`asked.unasked_metrics`), `tested` the
+    engines that it uses (`asked.misfit_probes`).
     `period_us` limits samples to those that started in it, its end left out, where the chunks are
     not limited already.
     """
@@ -39,6 +41,7 @@ class Job:
     rules: tuple[Rule, ...]
     homes: Mapping[str, str] = field(default_factory=dict)
     unasked: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    tested: tuple[Tested, ...] = ()
     operators: frozenset[str] = frozenset()
     period_us: tuple[int | None, int | None] = (None, None)
 
@@ -166,7 +169,7 @@ def _count_level(
     if not inside.any():
         return level
     for number, rule in enumerate(job.rules):
-        judged = judge_samples(samples, rule, job.unasked)
+        judged = judge_samples(samples, rule, job.unasked, job.tested)
         cells = places(rule.place_resolution)
         level.tallies[number] = tally_samples(samples, judged, where, names, cells)
     return level

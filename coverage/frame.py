@@ -24,7 +24,10 @@ Flags = npt.NDArray[np.bool_]
 # A mapping from names to columns, or an Arrow batch, which is asked in the same way.
 Chunk = Any
 
-NAMES = ("probe", "kind", "outcome", "reason", "plmn", "operator", "rat", "nr_evidence")
+NAMES = (
+    *("probe", "kind", "outcome", "reason", "plmn", "operator", "rat", "nr_evidence"),
+    *("engine", "tool"),
+)
 NUMBERS = (
     *("down_mbps", "up_mbps", "rtt_idle_ms", "lon", "lat", "accuracy_m"),
     *("rsrp_dbm", "nr_rsrp_dbm", "near_ceiling"),
@@ -75,6 +78,8 @@ class Frame:
     operator: Names
     rat: Names
     nr_evidence: Names
+    engine: Names
+    tool: Names
     down_mbps: Floats
     up_mbps: Floats
     rtt_idle_ms: Floats

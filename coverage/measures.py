@@ -1,21 +1,21 @@
 """
 From counts to what is said of each area and operator: rates of places, medians, means.
 
-Everything is worked out for all groups of a `Tally` at once, as columns beside its groups. Rows of
-a tally are in order, so whatever belongs together, an area's places or a place's days, stands
-together; H3 numbers its cells so that a sector's places do too.
+Everything is worked out for all groups of a `Tally` at once, as columns beside its groups.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .frame import Flags, Floats, Ints
+from .frame import Floats, Ints
 from .interval import Clusters, Spread, order_statistics
+from .means import Mean, mean_over
+from .places import Places, changes, means_of_runs, rows_of, sums_of
 from .reduce import EDGES, METRICS, PER_UNIT, Tally
-from .sectors import Sectors, parents
+from .rules import Rule
+from .sectors import Sectors
 from .sums import Whole
 
 
@@ -29,8 +29,8 @@ class Estimates:
     """
 
     places: Ints
-    crowd: Floats
-    equal_place: Floats
+    crowd: Mean
+    equal_place: Mean
     median: Floats
     low: Floats
     high: Floats
@@ -46,31 +46,21 @@ def spreads(tally: Tally, sectors: Sectors | None = None) -> Spread:
     group, place = tally.occasions.keys[:2]
     trials = tally.occasions.values.get("trials", np.empty(0))
     successes = tally.occasions.values.get("successes", np.zeros(len(group)))
-    starts = _changes(group, place)
-    rate = _means(successes / trials, starts)
-    group, place = group[starts], place[starts]
-    places, total = _rows(group, tally), _sums(group, tally, rate)
-    clusters = None
-    if sectors is not None:
-        cells = place.astype(np.uint64)
-        sector = parents(cells, sectors.resolution.astype(np.uint64)[group])
-        starts = _changes(group, sector)
-        n = np.diff(starts, append=len(group)).astype(np.float64)
-        t = np.add.reduceat(rate, starts) if len(starts) else rate
-        held = group[starts]
-        clusters = Clusters(
-            _rows(held, tally),
-            sectors.count,
-            _sums(held, tally, n * n),
-            _sums(held, tally, n * t),
-            _sums(held, tally, t * t),
-        )
-    return Spread(places, total, _sums(group, tally, rate * rate), clusters)
+    starts = changes(group, place)
+    rate = means_of_runs(successes / trials, starts)
+    places = Places.of(len(tally), group[starts], place[starts], sectors)
+    clusters, held = None, places.sectors
+    if held is not None:
+        n = np.diff(held.starts, append=len(rate)).astype(np.float64)
+        t = held.of_sectors(rate)
+        nn, nt, tt = (sums_of(held.group, len(tally), each) for each in (n * n, n * t, t * t))
+        clusters = Clusters(places.visited, held.count, nn, nt, tt)
+    return Spread(places.count, places.total(rate), places.total(rate * rate), clusters)
 
 
 def count_occasions(tally: Tally) -> Ints:
     """Give how many occasions each group has."""
-    return _rows(tally.occasions.keys[0], tally)
+    return rows_of(tally.occasions.keys[0], len(tally))
 
 
 def medians(tally: Tally, metric: str) -> Floats:
@@ -82,32 +72,32 @@ def medians(tally: Tally, metric: str) -> Floats:
     return _Readings.of(tally, metric).at(0.5)
 
 
-def estimates(tally: Tally, metric: str, confidence: float) -> Estimates:
+def estimates(tally: Tally, metric: str, rule: Rule, sectors: Sectors | None = None) -> Estimates:
     """
     Give what a metric comes to in each group, by readings and by places.
 
     The median's interval takes each place for one value, as order statistics do: readings of one
-    place are much the same.
+    place are much the same. Those of the means are of places as they lie in `sectors`.
     """
     count, total = (tally.occasions.values.get(f"{metric}_{part}") for part in ("n", "sum"))
-    nothing = np.full(len(tally), np.nan)
     if count is None:
-        none = np.zeros(len(tally), dtype=np.int64)
-        return Estimates(none, nothing, nothing, nothing, nothing, nothing)
-    rows = np.flatnonzero(count)
+        nothing = np.full(len(tally), np.nan)
+        none, no_mean = np.zeros(len(tally), dtype=np.int64), Mean(nothing, nothing, nothing)
+        return Estimates(none, no_mean, no_mean, nothing, nothing, nothing)
+    rows = slice(None) if count.all() else np.flatnonzero(count)
     group, place = (column[rows] for column in tally.occasions.keys[:2])
-    count = count[rows]
-    total = np.zeros(len(rows), dtype=np.int64) if total is None else total[rows]
-    starts = _changes(group, place)
-    means = _means(total / (count * PER_UNIT), starts)
-    with np.errstate(invalid="ignore"):
-        crowd = _sums(group, tally, total) / (_sums(group, tally, count) * PER_UNIT)
-        group = group[starts]
-        places = _rows(group, tally)
-        equal_place = _sums(group, tally, means) / places
+    starts = changes(group, place)
+    places = Places.of(len(tally), group[starts], place[starts], sectors)
+    size = count[rows] * np.int64(PER_UNIT)
+    total = np.zeros_like(size) if total is None else total[rows]
+    each = means_of_runs(total / size, starts)
+    equal_place = mean_over(places, np.broadcast_to(1.0, len(each)), each, rule)
+    del each
+    sizes, totals = (np.add.reduceat(part, starts) for part in (size, total))
+    crowd = mean_over(places, sizes, totals, rule)
     readings = _Readings.of(tally, metric)
-    low, high = (readings.at(share) for share in _ranks(places, confidence))
-    return Estimates(places, crowd, equal_place, readings.at(0.5), low, high)
+    low, high = (readings.at(share) for share in _ranks(places.count, rule.confidence))
+    return Estimates(places.count, crowd, equal_place, readings.at(0.5), low, high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,30 +140,3 @@ def _ranks(places: Ints, confidence: float) -> tuple[Floats, Floats]:
     )
     with np.errstate(invalid="ignore"):
         return low[which] / places, high[which] / places
-
-
-def _changes(*columns: npt.NDArray[np.integer]) -> Ints:
-    """Give the rows at which one of the columns is another than in the row before."""
-    opens: Flags = np.ones(len(columns[0]), dtype=np.bool_)
-    if len(opens):
-        opens[1:] = False
-        for column in columns:
-            opens[1:] |= column[1:] != column[:-1]
-    return np.flatnonzero(opens)
-
-
-def _means(values: Floats, starts: Ints) -> Floats:
-    """Give the mean of each run of values."""
-    if not len(starts):
-        return values
-    return np.asarray(np.add.reduceat(values, starts) / np.diff(starts, append=len(values)))
-
-
-def _rows(group: Whole, tally: Tally) -> Ints:
-    """Give how many rows each group has."""
-    return np.bincount(group, minlength=len(tally))
-
-
-def _sums(group: Whole, tally: Tally, values: npt.NDArray[Any]) -> Floats:
-    """Give the sum of the values that each group has."""
-    return np.bincount(group, values, minlength=len(tally)).astype(np.float64)

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..data.errors import ConfigError
-from .asked import MAY_BE_LEFT_OUT, unasked_metrics
+from .asked import MAY_BE_LEFT_OUT, Tested, unasked_metrics
 from .frame import NAMES, NUMBERS, Chunk, to_names
 from .operators import home_operators
 
@@ -25,6 +25,8 @@ CHUNK_ROWS = 250_000
 # As `phusong data export --partition` marks a folder while it writes it.
 UNFINISHED = "_unfinished"
 _READ = (*NAMES, *NUMBERS, "started_at", "origin")
+# Looked at only where a rule asks for it.
+_RARELY_READ = ("engine", "tool")
 _SURVEYED = ("probe", "operator", "plmn", "kind", "outcome")
 
 
@@ -75,22 +77,33 @@ class Survey:
     What must be known of every probe before anything is judged; surveys of files add up.
 
     `operators` counts (probe, operator as its samples name it), `tests` the speed tests of a probe
-    that ended well, `measured` those by (probe, metric that such a test may leave out).
+    that ended well, `measured` those by (probe, metric that such a test may leave out). `engines`
+    counts speed tests by (probe, engine that they name, whether they ended well).
     """
 
     operators: Counter[tuple[str, str]] = field(default_factory=Counter)
     tests: Counter[str] = field(default_factory=Counter)
     measured: Counter[tuple[str, str]] = field(default_factory=Counter)
+    engines: Counter[tuple[str, str | None, bool]] = field(default_factory=Counter)
 
     def add(self, other: "Survey") -> None:
         """Take another one in."""
         self.operators.update(other.operators)
         self.tests.update(other.tests)
         self.measured.update(other.measured)
+        self.engines.update(other.engines)
 
     def homes(self) -> dict[str, str]:
         """Give the operator of each probe."""
         return home_operators((*key, count) for key, count in sorted(self.operators.items()))
+
+    def tested(self) -> list[Tested]:
+        """Give each probe and engine, its speed tests, and those that ended well."""
+        every = sorted({key[:2] for key in self.engines}, key=lambda key: (key[0], key[1] or ""))
+        return [
+            (*key, self.engines[*key, False] + self.engines[*key, True], self.engines[*key, True])
+            for key in every
+        ]
 
     def unasked(self) -> dict[str, frozenset[str]]:
         """Give the metrics that a probe does not measure."""
@@ -100,10 +113,15 @@ class Survey:
         )
 
 
-def survey_partition(address: str) -> Survey:
-    """Look through one file for what `Survey` holds, reading no other columns."""
+def survey_partition(address: str, without: Collection[str] = ()) -> Survey:
+    """
+    Look through one file for what `Survey` holds, reading no other columns.
+
+    Engines are not looked at where `without` has their column.
+    """
     survey = Survey()
-    for batch in _batches(address, (*_SURVEYED, *MAY_BE_LEFT_OUT)):
+    engines = [] if "engine" in without else ["engine"]
+    for batch in _batches(address, (*_SURVEYED, *MAY_BE_LEFT_OUT, *engines)):
         names = pa.Table.from_pydict(
             {
                 "probe": batch.column("probe"),
@@ -113,9 +131,10 @@ def survey_partition(address: str) -> Survey:
         for row in names.group_by(["probe", "name"]).aggregate([([], "count_all")]).to_pylist():
             if row["name"]:
                 survey.operators[row["probe"], row["name"]] += row["count_all"]
-        ended_well = pc.and_(
-            pc.equal(_text(batch, "kind"), "speed"), pc.equal(_text(batch, "outcome"), "ok")
-        )
+        speed = pc.equal(_text(batch, "kind"), "speed")
+        ended_well = pc.and_(speed, pc.equal(_text(batch, "outcome"), "ok"))
+        if engines:
+            survey.engines.update(_engines(batch, speed, ended_well))
         good = pa.Table.from_batches([batch]).filter(ended_well)
         counts = good.group_by("probe").aggregate(
             [([], "count_all"), *((name, "count") for name in MAY_BE_LEFT_OUT)]
@@ -127,26 +146,38 @@ def survey_partition(address: str) -> Survey:
     return survey
 
 
+def _engines(
+    batch: pa.RecordBatch, speed: pa.Array, ended_well: pa.Array
+) -> Counter[tuple[str, str | None, bool]]:
+    columns = {name: _text(batch, name) for name in ("probe", "engine")} | {"well": ended_well}
+    tests = pa.Table.from_pydict(columns).filter(speed)
+    rows = tests.group_by(["probe", "engine", "well"]).aggregate([([], "count_all")]).to_pylist()
+    return Counter({(row["probe"], row["engine"], row["well"]): row["count_all"] for row in rows})
+
+
 def _text(batch: pa.RecordBatch, name: str) -> pa.Array:
     return batch.column(name).cast(pa.string())
 
 
 def _batches(address: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     try:
-        with (
-            fsspec.open(address, "rb") as file,
-            pq.ParquetFile(file, read_dictionary=[*NAMES, "origin"]) as parquet,
-        ):
-            _check(address, parquet.schema_arrow)
-            yield from parquet.iter_batches(CHUNK_ROWS, columns=list(columns))
+        with fsspec.open(address, "rb") as file:
+            about = pq.read_metadata(file)
+            schema = about.schema.to_arrow_schema()
+            _check(address, schema, columns)
+            few = [name for name in (*NAMES, "origin") if name in schema.names]
+            with pq.ParquetFile(file, metadata=about, read_dictionary=few) as parquet:
+                yield from parquet.iter_batches(CHUNK_ROWS, columns=list(columns))
     except (OSError, pa.ArrowException) as error:
         raise ConfigError(
             "{file}: cannot be read: {error}", file=address, error=str(error)[:200]
         ) from error
 
 
-def _check(address: str, schema: pa.Schema) -> None:
+def _check(address: str, schema: pa.Schema, wanted: Collection[str]) -> None:
     for name in _READ:
+        if name in _RARELY_READ and name not in wanted:
+            continue
         if name not in schema.names:
             raise ConfigError(
                 "{file}: there is no column {name}; write it with: phusong data export",

@@ -36,8 +36,11 @@ _KNOWN = frozenset(
         *("id", "version", *_TEXTS, "valid_from", "technologies", "counts_against"),
         *("nr_evidence", "thresholds", "required_share", "confidence", "place_resolution"),
         *("interval", "max_accuracy_m", "min_places", "leave_out_uncertain", "hours", "verified"),
+        "test",
     }
 )
+_TEST = ("engines", "sources")
+_LONGEST_NAME = 64
 _CHECKED_NUMBERS = (*THRESHOLDS, "required_share")
 
 
@@ -54,7 +57,8 @@ class Rule:
     `min_places` is the fewest places on which any verdict rests. `leave_out_uncertain` excludes
     samples whose position's error crosses their area's border. `hours` are the hours of the day
     by the sun in which attempts are judged, from the first until the second, over midnight where
-    that is the smaller one; None for all of them.
+    that is the smaller one; None for all of them. Where `engines` are named only their speed tests
+    are judged, where `sources` are only samples that came through those tools.
     """
 
     id: str
@@ -78,6 +82,8 @@ class Rule:
     min_places: int = 10
     leave_out_uncertain: bool = False
     hours: tuple[int, int] | None = None
+    engines: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     unverified: tuple[str, ...] = ()
 
     @property
@@ -155,6 +161,7 @@ def read_rule(file: str, content: bytes) -> Rule:
         fields["hours"] = _hours(file, values["hours"])
     fields |= _technologies(file, values)
     fields |= _numbers(file, values)
+    fields |= _test(file, values.get("test", {}), fields["thresholds"])
     return Rule(**fields)
 
 
@@ -169,6 +176,31 @@ def _hours(file: str, value: object) -> tuple[int, int]:
         _refuse(file, "hours", value, "two different hours of the day such as [6, 22]")
     start, end = (_whole(file, "hours", hour, 0, 24) for hour in value)
     return start, end
+
+
+def _test(file: str, table: object, thresholds: Mapping[str, float]) -> dict[str, Any]:
+    """Read which tests a rule admits."""
+    if not isinstance(table, dict):
+        _refuse(file, "test", table, "a table")
+    fields = {}
+    for name, listed in table.items():
+        if name not in _TEST:
+            _refuse(file, f"test.{name}", listed, "one of " + ", ".join(_TEST))
+        if not isinstance(listed, list) or not listed:
+            _refuse(file, f"test.{name}", listed, 'a list of names such as ["ndt7"]')
+        for each in listed:
+            known = isinstance(each, str) and each.isprintable() and each.strip() == each
+            if not known or not 0 < len(each) <= _LONGEST_NAME:
+                _refuse(file, f"test.{name}", each, "a name as it stands with the samples")
+        fields[name] = tuple(dict.fromkeys(listed))
+    if "engines" in fields and not {"down_mbps", "up_mbps"} & thresholds.keys():
+        _refuse(
+            file,
+            "test.engines",
+            list(fields["engines"]),
+            "none without a threshold of down_mbps or up_mbps: only a speed test has an engine",
+        )
+    return fields
 
 
 def _technologies(file: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """Where samples to judge come from, and who counts them: this process, several, or a cluster."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from .asked import Tested
 from .compute import Counting, count_here
 from .frame import Chunk
 from .parallel import count_by
@@ -20,7 +21,8 @@ class Given:
     Samples to judge: chunks of them, and the way to count them.
 
     `total` is how many there are, None where nobody has counted; `homes` the operators of probes,
-    `unasked` the metrics that a probe does not measure. On a cluster the chunks are none: whoever
+    `unasked` the metrics that a probe does not measure, `tested` the engines that it uses, where a
+    rule asks for some. On a cluster the chunks are none: whoever
     counts reads the files.
     """
 
@@ -29,6 +31,7 @@ class Given:
     homes: Mapping[str, str]
     unasked: Mapping[str, frozenset[str]] = field(default_factory=dict)
     count: Counting = count_here
+    tested: Sequence[Tested] = ()
 
 
 def count_with(workers: int) -> Counting:
@@ -55,16 +58,21 @@ def from_files(
 
     files = find_partitions(source)
     if scheduler is None:
-        seen = _merged(map(survey_partition, files))
+        seen = _merged(survey_partition(file, without) for file in files)
         chunks = chain.from_iterable(read_partition(file, without) for file in files)
-        yield Given(chunks, None, seen.homes(), seen.unasked(), count_with(workers))
+        yield Given(chunks, None, seen.homes(), seen.unasked(), count_with(workers), seen.tested())
         return
     from .cluster import cluster, count_on, survey_on
 
     with cluster(scheduler, workers) as client:
-        seen = _merged(survey_on(client, files))
+        seen = _merged(survey_on(client, files, without))
         yield Given(
-            (), None, seen.homes(), seen.unasked(), lambda job, _: count_on(client, job, files)
+            (),
+            None,
+            seen.homes(),
+            seen.unasked(),
+            lambda job, _: count_on(client, job, files),
+            seen.tested(),
         )
 
 

@@ -39,8 +39,9 @@ class AreaSummary:
     crosses the area's border.
 
     Speeds and latency stand twice: `..._mean` over all readings, as others publish it, and
-    `..._place_mean` over places equally. The median is of the readings; its interval takes each
-    place for one value.
+    `..._place_mean` over places equally, each with an interval where the places are enough, and far
+    enough apart, for one. The median is of the readings; its interval takes each place for one
+    value.
     """
 
     code: str
@@ -71,15 +72,27 @@ class AreaSummary:
     down_mbps_median_low: float | None = None
     down_mbps_median_high: float | None = None
     down_mbps_mean: float | None = None
+    down_mbps_mean_low: float | None = None
+    down_mbps_mean_high: float | None = None
     down_mbps_place_mean: float | None = None
+    down_mbps_place_mean_low: float | None = None
+    down_mbps_place_mean_high: float | None = None
     up_mbps_median_low: float | None = None
     up_mbps_median_high: float | None = None
     up_mbps_mean: float | None = None
+    up_mbps_mean_low: float | None = None
+    up_mbps_mean_high: float | None = None
     up_mbps_place_mean: float | None = None
+    up_mbps_place_mean_low: float | None = None
+    up_mbps_place_mean_high: float | None = None
     rtt_idle_ms_median_low: float | None = None
     rtt_idle_ms_median_high: float | None = None
     rtt_idle_ms_mean: float | None = None
+    rtt_idle_ms_mean_low: float | None = None
+    rtt_idle_ms_mean_high: float | None = None
     rtt_idle_ms_place_mean: float | None = None
+    rtt_idle_ms_place_mean_low: float | None = None
+    rtt_idle_ms_place_mean_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from .interval import Spread
 from .measures import count_occasions, estimates, spreads
 from .reduce import EVIDENCE, METRICS, REASONS, Tally
 from .rules import Rule
+from .sectors import Sectors
 from .verdict import NEVER, VERDICTS, Judgement, Judgements, judge, judge_all
 
 _PLAIN_COUNTS = ("samples", "trials", "successes", "simulated", "uncertain")
@@ -20,9 +21,8 @@ _ESTIMATES = {
     "median": "median",
     "median_low": "low",
     "median_high": "high",
-    "mean": "crowd",
-    "place_mean": "equal_place",
 }
+_MEANS = {"mean": "crowd", "place_mean": "equal_place"}
 _NOBODY = Spread(0, 0.0, 0.0)
 
 
@@ -40,9 +40,10 @@ def summarise(tally: Tally | None, areas: Areas, rule: Rule) -> AreaRows:
     columns: dict[str, Column] = _columns_of_nothing(nothing)
     if tally is not None:
         seen = tally.totals.keys[0].astype(np.int64)
-        spread = spreads(tally, areas.sectors(seen, rule.place_resolution))
+        sectors = areas.sectors(seen, rule.place_resolution)
+        spread = spreads(tally, sectors)
         judged = judge_all(spread, rule)
-        columns = _columns(tally, spread, judged, nothing, rule)
+        columns = _columns(tally, spread, judged, nothing) | _speeds(tally, rule, sectors)
         best = _best(tally, spread, judged, rule)
     every, named = areas.named(seen)
     starts = np.flatnonzero(np.diff(seen, prepend=-1))
@@ -72,9 +73,13 @@ def _best(tally: Tally, spread: Spread, judged: Judgements, rule: Rule) -> Ints:
 
 
 def _columns(
-    tally: Tally, spread: Spread, judged: Judgements, nothing: Judgement, rule: Rule
+    tally: Tally, spread: Spread, judged: Judgements, nothing: Judgement
 ) -> dict[str, Column]:
-    """Give the fields of an `AreaSummary` as columns over all groups, and at last of `nothing`."""
+    """
+    Give the fields of an `AreaSummary` as columns over all groups, and at last of `nothing`.
+
+    Those of speeds and latency come from `_speeds`.
+    """
     columns: dict[str, Column] = {
         "operator": _choices(tally.totals.keys[1], tally.operators, None),
         "verdict": _choices(judged.verdict, VERDICTS, nothing.verdict),
@@ -92,10 +97,20 @@ def _columns(
     if spread.clusters is not None:
         columns["sectors"] = _counted(spread.clusters.visited)
         columns["sectors_of"] = _counted(spread.clusters.count)
+    return columns
+
+
+def _speeds(tally: Tally, rule: Rule, sectors: Sectors | None) -> dict[str, Column]:
+    columns: dict[str, Column] = {}
     for metric in METRICS:
-        found = estimates(tally, metric, rule.confidence)
+        found = estimates(tally, metric, rule, sectors)
         for name, field in _ESTIMATES.items():
             columns[f"{metric}_{name}"] = _measured(getattr(found, field))
+        for name, field in _MEANS.items():
+            mean = getattr(found, field)
+            columns[f"{metric}_{name}"] = _measured(mean.value)
+            columns[f"{metric}_{name}_low"] = _measured(mean.low)
+            columns[f"{metric}_{name}_high"] = _measured(mean.high)
     return columns
 
 

@@ -27,10 +27,12 @@ passes a threshold, and nothing when it does not: then it is excluded.
 An attempt that could not say which technology served it is excluded whether it succeeded or
 failed: to count only one of the two would bend the share. No signal needs no technology. For the
 same reason every attempt of a probe that does not measure what the rule asks for is excluded, the
-failed ones and those on older technologies too (`asked.py`).
+failed ones and those on older technologies too (`asked.py`). A rule may admit some sources or
+engines only, and then every attempt of the others is excluded, however it ended. It cannot ask for
+a shortest duration: how long a failed test took is set by its failure.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -38,7 +40,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data.sample import RADIO_CHANGED, Kind, NrEvidence, Outcome, Rat
-from .asked import silent_probes
+from .asked import Tested, misfit_probes, silent_probes
 from .frame import Flags, Floats, Frame
 from .rules import SPEED_THRESHOLDS, Rule
 from .solar import DAY_US, HOUR_US, solar_us
@@ -53,18 +55,20 @@ class Reason(IntEnum):
     POOR_POSITION = 3
     UNCERTAIN_AREA = 4
     OTHER_HOURS = 5
-    CANCELLED = 6
-    DEVICE_ERROR = 7
-    SERVER_ERROR = 8
-    PROTOCOL_ERROR = 9
-    TLS_FAILURE = 10
-    ADDRESS_REFUSED = 11
-    RADIO_CHANGED = 12
-    TECHNOLOGY_UNKNOWN = 13
-    OTHER_TECHNOLOGY = 14
-    WEAK_5G_EVIDENCE = 15
-    NOT_MEASURED = 16
-    INSTRUMENT_CEILING = 17
+    OTHER_SOURCE = 6
+    OTHER_ENGINE = 7
+    CANCELLED = 8
+    DEVICE_ERROR = 9
+    SERVER_ERROR = 10
+    PROTOCOL_ERROR = 11
+    TLS_FAILURE = 12
+    ADDRESS_REFUSED = 13
+    RADIO_CHANGED = 14
+    TECHNOLOGY_UNKNOWN = 15
+    OTHER_TECHNOLOGY = 16
+    WEAK_5G_EVIDENCE = 17
+    NOT_MEASURED = 18
+    INSTRUMENT_CEILING = 19
 
     @property
     def label(self) -> str:
@@ -94,18 +98,29 @@ class Judged:
 
 def unread_columns(rules: Iterable[Rule]) -> frozenset[str]:
     """Give the columns of samples that none of some rules looks at, and nobody counts."""
+    rules = list(rules)
     asked = {name for rule in rules for name in rule.thresholds}
-    levels = frozenset() if "rsrp_dbm" in asked else frozenset({"rsrp_dbm", "nr_rsrp_dbm"})
-    return levels if asked & {*SPEED_THRESHOLDS} else levels | {"near_ceiling"}
+    read = {
+        "rsrp_dbm": "rsrp_dbm" in asked,
+        "nr_rsrp_dbm": "rsrp_dbm" in asked,
+        "near_ceiling": bool(asked & {*SPEED_THRESHOLDS}),
+        "engine": any(rule.engines for rule in rules),
+        "tool": any(rule.sources for rule in rules),
+    }
+    return frozenset(name for name, wanted in read.items() if not wanted)
 
 
 def judge_samples(
-    samples: Frame, rule: Rule, unasked: Mapping[str, frozenset[str]] | None = None
+    samples: Frame,
+    rule: Rule,
+    unasked: Mapping[str, frozenset[str]] | None = None,
+    tested: Iterable[Tested] = (),
 ) -> Judged:
     """
     Sort samples into trials and exclusions, and trials into successes and failures.
 
-    `unasked` are the metrics that a probe does not measure (`asked.unasked_metrics`).
+    `unasked` are the metrics that a probe does not measure (`asked.unasked_metrics`), `tested` the
+    engines that it uses (`asked.misfit_probes`).
     """
     reason = np.zeros(len(samples), dtype=np.int8)
     rat = samples.rat
@@ -121,6 +136,7 @@ def judge_samples(
         exclude(Reason.UNCERTAIN_AREA, samples.uncertain)
     if rule.hours is not None:
         exclude(Reason.OTHER_HOURS, ~_within_hours(samples, *rule.hours))
+    _exclude_by_test(samples, rule, tested, exclude)
     for ended, why in _NOT_THE_NETWORK.items():
         if ended in samples.outcome.texts:
             exclude(why, samples.outcome.among({ended}))
@@ -145,6 +161,20 @@ def judge_samples(
     if rule.needs_speed:
         exclude(Reason.INSTRUMENT_CEILING, answered & (samples.near_ceiling == 1) & ~met)
     return Judged(reason, (reason == 0) & answered & met)
+
+
+def _exclude_by_test(
+    samples: Frame,
+    rule: Rule,
+    tested: Iterable[Tested],
+    exclude: Callable[[Reason, Flags], None],
+) -> None:
+    """Leave out samples of other tools, and tests by engines that the rule does not admit."""
+    if rule.sources:
+        exclude(Reason.OTHER_SOURCE, ~samples.tool.among(rule.sources))
+    if rule.engines:
+        exclude(Reason.OTHER_ENGINE, ~samples.engine.missing & ~samples.engine.among(rule.engines))
+        exclude(Reason.OTHER_ENGINE, samples.probe.among(misfit_probes(tested, rule)))
 
 
 def _within_hours(samples: Frame, start: int, end: int) -> Flags:
@@ -186,6 +216,8 @@ REASON_TEXTS = {
     "poor_position": "position too vague",
     "uncertain_area": "position so near a border that the area is uncertain",
     "other_hours": "outside the hours that the rule judges",
+    "other_source": "from a source that the rule does not admit",
+    "other_engine": "by an engine that the rule does not admit",
     "cancelled": "cancelled by the user",
     "device_error": "fault of the device",
     "server_error": "fault of the server",

@@ -125,10 +125,15 @@ def judge_all(spread: Spread, rule: Rule) -> Judgements:
 
 def suffices(spread: Spread, rule: Rule) -> Any:
     """Whether places are enough, and far enough apart, for any verdict."""
-    enough = np.greater_equal(spread.places, rule.min_places)
     if spread.clusters is None:
-        return enough
-    return enough & np.greater_equal(spread.clusters.visited, REACH * spread.clusters.count)
+        return far_enough(spread.places, None, None, rule)
+    return far_enough(spread.places, spread.clusters.visited, spread.clusters.count, rule)
+
+
+def far_enough(places: Number, visited: Number, sectors: Number, rule: Rule) -> Any:
+    """Whether so many places, in so many `visited` of an area's `sectors` (or None), suffice."""
+    enough = np.greater_equal(places, rule.min_places)
+    return enough if visited is None else enough & np.greater_equal(visited, REACH * sectors)
 
 
 def share_interval(spread: Spread, rule: Rule) -> tuple[Number, Number]:

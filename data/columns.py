@@ -43,6 +43,8 @@ SAMPLE_COLUMNS = {
     "operator": _TEXT,
     "rat": _TEXT,
     "nr_evidence": _TEXT,
+    "engine": _TEXT,
+    "tool": _TEXT,
     "rsrp_dbm": _REAL,
     "nr_rsrp_dbm": _REAL,
     "simulated": _FLAG,

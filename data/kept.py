@@ -212,6 +212,14 @@ def load_probe_metrics(store: Store) -> list[tuple[str, int, int, int]]:
     ).fetchall()
 
 
+def load_probe_engines(store: Store) -> list[tuple[str, str | None, int, int]]:
+    """Give each probe and engine (None: not named), its speed tests, and those that ended well."""
+    return store.connection.execute(
+        "SELECT probe, engine, count(*), count(CASE outcome WHEN 'ok' THEN 1 END) FROM sample"
+        " WHERE kind = 'speed' GROUP BY probe, engine ORDER BY probe, engine"
+    ).fetchall()
+
+
 def started_within(start_us: int | None, end_us: int | None) -> tuple[str, list[int]]:
     """Give a condition on samples, and its values: `start_us` is included, `end_us` is not."""
     bounds = [("started_us >= ?", start_us), ("started_us < ?", end_us)]

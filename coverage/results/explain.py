@@ -10,7 +10,7 @@ from ..summary import ANY_OPERATOR, AreaSummary, Result, Verdict
 from ..trials import REASON_TEXTS
 from ..verdict import REACH
 from ..wording import printable, width_line
-from .tables import further, interval, median_interval, share
+from .tables import further, interval, share, speed_interval
 
 Write = Callable[[float | None, int], str | None]
 Row = tuple[str | None, ...]
@@ -153,15 +153,16 @@ def _speeds(metric: str, unit: str, areas: Sequence[AreaSummary], write: Write) 
     def value(name: str) -> Callable[[AreaSummary], str | None]:
         return lambda area: write(getattr(area, f"{metric}_{name}"), 1)
 
+    def spread(name: str) -> Callable[[AreaSummary], str | None]:
+        return lambda area: speed_interval(area, f"{metric}_{name}", write)
+
     return [
         _row(say("{metric}, median", metric=unit), areas, value("median")),
-        _row(
-            say("its interval"),
-            areas,
-            lambda area: median_interval(area, metric, write),
-        ),
+        _row(say("its interval"), areas, spread("median")),
         _row(say("{metric}, mean of all tests", metric=unit), areas, value("mean")),
+        _row(say("interval of that mean"), areas, spread("mean")),
         _row(say("{metric}, mean of places", metric=unit), areas, value("place_mean")),
+        _row(say("interval of that mean"), areas, spread("place_mean")),
     ]
 
 

@@ -18,12 +18,13 @@ Cell = str | None
 _AREA_HEADERS = ("code", "name", "operator")
 _VERDICT_HEADERS = ("verdict", "share % (interval)", "places", "further places")
 _EVIDENCE_HEADERS = ("samples", "trials", "successes", "days", "not trials")
-_SPEED_HEADERS = ("median (interval)", "mean of all tests", "mean of places")
+_SPEED_HEADERS = ("median (interval)", "mean of all tests (±)", "mean of places (±)")
 METRICS = {"down": "down_mbps", "up": "up_mbps", "rtt": "rtt_idle_ms"}
 COLUMNS = ("verdict", "evidence", *METRICS)
 _NAME, _OPERATOR = 1, 2
 _LEAST_NAME = 8
 _VERDICT_WIDTH = 11 + 2
+_MEAN_WIDTH = 12
 _GAP = 2
 # What tabulate leaves beside a header, beyond the gap between columns.
 _HEADER_PADDING = 2
@@ -69,9 +70,9 @@ def interval(area: AreaSummary, write: Write) -> Cell:
     return f"{write(100 * area.share_low, 1)}–{write(100 * area.share_high, 1)}"
 
 
-def median_interval(area: AreaSummary, metric: str, write: Write) -> Cell:
-    """Give the interval of a metric's median, where there are places enough for one."""
-    low, high = (getattr(area, f"{metric}_median_{end}") for end in ("low", "high"))
+def speed_interval(area: AreaSummary, name: str, write: Write) -> Cell:
+    """Give the interval of a metric's median or mean, where the places allow for one."""
+    low, high = (getattr(area, f"{name}_{end}") for end in ("low", "high"))
     return None if low is None or high is None else f"{write(low, 1)}–{write(high, 1)}"
 
 
@@ -107,11 +108,10 @@ def _headers(columns: str) -> tuple[str, ...]:
 def _cells(area: AreaSummary, columns: str, write: Write) -> Iterator[Cell]:
     if columns in METRICS:
         metric = METRICS[columns]
-        yield _with(
-            write(getattr(area, f"{metric}_median"), 1), median_interval(area, metric, write)
-        )
-        yield write(getattr(area, f"{metric}_mean"), 1)
-        yield write(getattr(area, f"{metric}_place_mean"), 1)
+        median = f"{metric}_median"
+        yield _with(write(getattr(area, median), 1), speed_interval(area, median, write))
+        yield _give_or_take(area, f"{metric}_mean", write)
+        yield _give_or_take(area, f"{metric}_place_mean", write)
     elif columns == "evidence":
         counts = (area.samples, area.trials, area.successes, area.occasions)
         for count in (*counts, sum(area.excluded.values())):
@@ -125,6 +125,15 @@ def _cells(area: AreaSummary, columns: str, write: Write) -> Iterator[Cell]:
 
 def _with(value: Cell, spread: Cell) -> Cell:
     return value if value is None or spread is None else f"{value} ({spread})"
+
+
+def _give_or_take(area: AreaSummary, name: str, write: Write) -> Cell:
+    """Give a mean and half its interval's width; of the upper half, as the lower ends at nought."""
+    mean, high = getattr(area, name), getattr(area, f"{name}_high")
+    if high is None:
+        return write(mean, 1)
+    cell = f"{write(mean, 1)} ± {write(high - mean, 1)}"
+    return cell if len(cell) <= _MEAN_WIDTH else cell.replace(" ±", "\n±")
 
 
 def _cut(text: str, width: int) -> str:

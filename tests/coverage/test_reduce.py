@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from phusong.coverage.frame import COLUMNS, Frame, sample_frame
 from phusong.coverage.hexagons import cells_of
-from phusong.coverage.measures import count_occasions, medians, spreads
+from phusong.coverage.measures import count_occasions, estimates, medians, spreads
 from phusong.coverage.reduce import METRICS, Tally, merge_tallies, tally_samples
 from phusong.coverage.rules import load_rule
 from phusong.coverage.trials import judge_samples
@@ -38,8 +39,12 @@ def bytes_of(counted: Tally) -> list[Any]:
 
 def measured(counted: Tally) -> list[bytes]:
     spread = spreads(counted)
-    found = (spread.places, spread.total, spread.squares, count_occasions(counted))
-    return [column.tobytes() for column in (*found, *(medians(counted, m) for m in METRICS))]
+    found = [spread.places, spread.total, spread.squares, count_occasions(counted)]
+    for metric in METRICS:
+        told = estimates(counted, metric, replace(RULE, min_places=2))
+        found += [medians(counted, metric), told.low, told.high]
+        found += [part for mean in (told.crowd, told.equal_place) for part in (mean.low, mean.high)]
+    return [column.tobytes() for column in found]
 
 
 attempts = st.fixed_dictionaries(
@@ -52,6 +57,8 @@ attempts = st.fixed_dictionaries(
         "operator": st.sampled_from(["Viettel", "VNPT", "Môbi"]),
         "rat": st.sampled_from(["LTE", "3G", None]),
         "nr_evidence": st.sampled_from(["none", None]),
+        "engine": st.none(),
+        "tool": st.none(),
         "down_mbps": st.floats(1e-3, 1e4),
         "up_mbps": st.one_of(st.none(), st.floats(1e-3, 1e4)),
         "rtt_idle_ms": st.none(),

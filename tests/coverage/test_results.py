@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tabulate import tabulate
 
 from phusong.coverage.overview import overviews
 from phusong.coverage.results.commands import _COLUMNS, _VERDICTS
-from phusong.coverage.results.tables import COLUMNS
+from phusong.coverage.results.explain import facts
+from phusong.coverage.results.tables import COLUMNS, area_table
 from phusong.coverage.rules import list_rules, load_rule
 from phusong.coverage.summary import AreaSummary, Result, Verdict
 from phusong.data.sample import NrEvidence, Outcome, Position, Radio, Rat, Reading, Sample
@@ -89,6 +91,29 @@ def test_medians_and_both_means_can_be_read_without_json(judged: Run) -> None:
     evidence = judged("coverage", "show", "--columns", "evidence", "--area", "00001").out
     assert "MobiFone" in evidence
     assert len(evidence.splitlines()) >= 5 + 2
+
+
+@pytest.mark.parametrize(("times", "told"), [(1, "81.6 ± 12.3"), (15, "1,224.0\n± 184.5")])
+def test_a_mean_stands_with_half_its_intervals_width(times: int, told: str) -> None:
+    speeds = {"median": 80.0, "median_low": 70.0, "median_high": 90.0}
+    for mean in ("mean", "place_mean"):
+        speeds |= {mean: 81.6, f"{mean}_low": 69.3, f"{mean}_high": 93.9}
+    area = AreaSummary(
+        code="00001",
+        name=LONG,
+        operator="Vietnamobile",
+        verdict=Verdict.COVERED,
+        **{f"down_mbps_{name}": value * times for name, value in speeds.items()},
+    )
+
+    def write(value: float | None, digits: int) -> str:
+        return f"{value:,.{digits}f}"
+
+    rows, headers = area_table([area], "down", write, 80)
+    assert rows[0][-2:] == [told, told]
+    assert max(map(len, tabulate(rows, headers).splitlines())) <= 80
+    ends = [cell for label, cell in facts([area], write) if label == "interval of that mean"]
+    assert ends == [f"{69.3 * times:,.1f}–{93.9 * times:,.1f}"] * 2
 
 
 def test_an_explanation_is_complete(judged: Run) -> None:

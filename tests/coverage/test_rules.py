@@ -78,6 +78,17 @@ def test_a_rule_of_ones_own_is_read_from_its_file(tmp_path: Path) -> None:
         (('source = "here"', 'source = "here"\nhours = 6'), "hours: saw 6"),
         (('source = "here"', 'source = "here"\nhours = [6, 6]'), "hours: saw"),
         (('source = "here"', 'source = "here"\nhours = [6, 25]'), "hours: saw 25"),
+        (("[verified]", '[test]\nengine = ["ndt7"]\n[verified]'), r"test\.engine: saw .* one of"),
+        (("[verified]", '[test]\nengines = "ndt7"\n[verified]'), r"test\.engines: .* a list"),
+        (("[verified]", "[test]\nsources = []\n[verified]"), r"test\.sources: .* a list"),
+        (("[verified]", "[test]\nsources = [7]\n[verified]"), r"test\.sources: saw 7"),
+        (("[verified]", '[test]\nsources = [" a"]\n[verified]'), r"test\.sources: saw ' a'"),
+        (("[verified]", "[test]\nmin_duration_s = 5\n[verified]"), r"test\.min_duration_s"),
+        (('id = "own"', 'id = "own"\ntest = "ndt7"'), "test: saw 'ndt7', expected a table"),
+        (
+            ("down_mbps = 10\n", 'rtt_idle_ms = 10\n[test]\nengines = ["ndt7"]\n'),
+            "only a speed test has an engine",
+        ),
         (("[thresholds]", "[thresholds"), "not a rule"),
     ],
 )
