@@ -5,7 +5,7 @@ A store of simulated rows (its `sample` table only: nobody reads evidence to jud
 that tile a country, and the same samples as Parquet files. Readers bring the columns that judging
 needs into memory, and stop there. geopandas and pandas read the Parquet files, join by the same
 rule (a border belongs to its areas, and a sample to one of them), and count: first trials and
-successes by area and operator, then places, occasions, the share over places and medians too;
+successes by area and operator, then places, occasions, shares over places, medians and means too;
 they give no interval and no verdict. The index is there from before. Every way runs in a process
 of its own: CPU seconds (all threads) without the imports, and that process's peak of memory.
 """
@@ -249,14 +249,8 @@ def count_with_pandas(folder: Path) -> dict[str, float]:
     import h3.api.basic_int as h3
     import pandas as pd
 
-    from phusong.coverage.boundaries import frame_from_rows
-    from phusong.data.kept import load_boundaries
-    from phusong.data.store import Store
-
-    with Store.open(folder / "bench.db") as store:
-        areas = frame_from_rows(load_boundaries(store, "bench", "village"))[["code", "geometry"]]
-    areas.sindex.query(areas.geometry.iloc[0])
     begun = time.process_time()
+    areas = gpd.read_parquet(folder / "areas.parquet")
     needed = ["kind", "outcome", "rat", "operator", "down_mbps", "lon", "lat", "started_at"]
     table = pd.read_parquet(folder / "parts", columns=needed)
     points = gpd.points_from_xy(table["lon"], table["lat"])
@@ -271,12 +265,13 @@ def count_with_pandas(folder: Path) -> dict[str, float]:
         h3.latlng_to_cell(y, x, 10) for x, y in zip(joined["lon"], joined["lat"], strict=True)
     ]
     joined["day"] = joined["started_at"].str.slice(0, 10)
-    occasions = joined.groupby(["code", "operator", "place", "day"])["passed"].mean()
+    occasions = joined.groupby(["code", "operator", "place", "day"])[["passed", "down_mbps"]].mean()
     counts["occasions"] = occasions.groupby(level=[0, 1]).size()
     rates = occasions.groupby(level=[0, 1, 2]).mean()
     counts["places"] = rates.groupby(level=[0, 1]).size()
-    counts["share"] = rates.groupby(level=[0, 1]).mean()
-    counts["median"] = joined.groupby(["code", "operator"])["down_mbps"].median()
+    counts[["share", "equal_place_mbps"]] = rates.groupby(level=[0, 1]).mean()
+    speeds = joined.groupby(["code", "operator"])["down_mbps"]
+    counts["median_mbps"], counts["crowd_mbps"] = speeds.median(), speeds.mean()
     return {
         "bare_s": bare_s,
         "cpu_s": time.process_time() - begun,
@@ -338,6 +333,8 @@ def rounds_of(way: str, title: str, folder: Path, rounds: int) -> dict[str, floa
 
 def prepare(folder: Path, samples: int, polygons: int, shape: str, *, store: bool) -> None:
     """Draw what is not there yet, and keep the index as a first run does."""
+    from phusong.coverage.boundaries import frame_from_rows
+    from phusong.data.kept import load_boundaries
     from phusong.data.store import Store
 
     if not (folder / "bench.db").exists():
@@ -346,6 +343,10 @@ def prepare(folder: Path, samples: int, polygons: int, shape: str, *, store: boo
             fill_store(folder, samples, shape)
     if not (folder / "parts").exists():
         write_parquet(folder, samples, shape)
+    if not (folder / "areas.parquet").exists():
+        with Store.open(folder / "bench.db") as opened:
+            areas = frame_from_rows(load_boundaries(opened, "bench", "village"))
+        areas[["code", "geometry"]].to_parquet(folder / "areas.parquet")
     with Store.open(folder / "bench.db") as opened:
         kept_areas(opened)
 
