@@ -1,6 +1,7 @@
 """Results made by hand, and a real browser that is cut off from every network."""
 
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 READY_WITHIN_S = 90
+AXE = "axe-core@4"
 SQUARES = (105.0, 20.0, 105.5, 20.1)
 
 
@@ -378,3 +380,41 @@ def open_site(browser: Any) -> Iterator[Callable[[str], OpenedSite]]:
     yield open_
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Fetch axe-core into a folder of the test's own, or skip and say why not."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("needs npm, which brings axe-core")
+    folder = tmp_path_factory.mktemp("axe")
+    try:
+        subprocess.run(
+            [npm, "install", "--prefix", str(folder), "--ignore-scripts", "--no-audit", AXE],
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        pytest.skip(f"npm could not bring {AXE}: no network?")
+    return Path(folder, "node_modules", "axe-core", "axe.min.js").read_text("utf-8")
+
+
+@pytest.fixture
+def look_for_barriers(axe: str) -> Callable[[Any], None]:
+    """Have axe-core look at a page; anything serious that it finds is a failure."""
+
+    def look(opened: Any) -> None:
+        opened.settle()
+        opened.run(axe)
+        found = opened.run("() => axe.run(document, { resultTypes: ['violations'] })")
+        serious = [
+            (each["id"], [node["html"][:120] for node in each["nodes"]])
+            for each in found["violations"]
+            if each["impact"] in ("serious", "critical")
+        ]
+        assert serious == []
+        assert found["passes"] or found["violations"] == [], "axe looked at the page"
+
+    return look

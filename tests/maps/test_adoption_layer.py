@@ -218,3 +218,18 @@ def test_no_verdict_of_an_area_without_data_comes_from_adoption(
         area.verdict is Verdict.NO_DATA and area.operator == "any"
         for area in four_verdicts.result.areas
     )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_where_adoption_is_shown(
+    open_page: Any,
+    four_verdicts: DrawnResult,
+    audited: Make,
+    look_for_barriers: Callable[[Any], None],
+    scheme: str,
+) -> None:
+    opened = open_page(render_page([four_verdicts], adoptions=[audited()]))
+    opened.page.emulate_media(color_scheme=scheme)
+    opened.page.select_option("#show", "adopted")
+    opened.run("() => choose(state.shapes.areas[0])")
+    look_for_barriers(opened)

@@ -82,6 +82,20 @@ def test_a_map_opens_at_the_chosen_view_and_an_inset_leads_away_and_home_back(
 
 
 @pytest.mark.browser
+def test_hidden_insets_stay_hidden_for_whoever_opens_the_address(
+    open_page: Callable[..., Any], four_verdicts: DrawnResult
+) -> None:
+    opened = open_page(render_page([four_verdicts], options=PageOptions(insets=(FAR,))))
+    assert opened.page.is_visible(".inset")
+    opened.page.click("#turn-insets")
+    assert opened.page.is_hidden(".inset")
+    assert "insets=hidden" in opened.page.url
+    opened.page.reload()
+    opened.settle()
+    assert opened.page.is_hidden(".inset")
+
+
+@pytest.mark.browser
 def test_on_a_phone_an_inset_is_a_button(
     open_page: Callable[..., Any], four_verdicts: DrawnResult
 ) -> None:
