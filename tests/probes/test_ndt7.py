@@ -128,7 +128,7 @@ def test_the_record_names_counter_ramp_and_points_and_not_our_address(
 
 
 def test_a_test_ends_when_the_rate_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimate, "_SHORTEST_S", 0.3)
+    monkeypatch.setattr(estimate, "_SHORTEST_S", 1.0)
     limits = Limits(duration_s=9, max_bytes=10**12, width=1000.0)
     with MeasurementServer() as server:
         far = Target.parse(server.url(4), allow_private=True)
