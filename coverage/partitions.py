@@ -7,13 +7,12 @@ before anything is counted; what is not a column of ours is not read.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import fsspec  # type: ignore[import-untyped]
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..data.errors import ConfigError
@@ -86,6 +85,24 @@ class Survey:
     measured: Counter[tuple[str, str]] = field(default_factory=Counter)
     engines: Counter[tuple[str, str | None, bool]] = field(default_factory=Counter)
 
+    def count(
+        self, said: Mapping[str, str | None], samples: int, measured: Mapping[str, int]
+    ) -> None:
+        """Take in samples that name the same texts, and how many of them measured a metric."""
+        probe = said["probe"] or ""
+        name = said["plmn"] if said["operator"] is None else said["operator"]
+        if name:
+            self.operators[probe, name] += samples
+        if said["kind"] != "speed":
+            return
+        well = said["outcome"] == "ok"
+        if "engine" in said:
+            self.engines[probe, said["engine"], well] += samples
+        if well:
+            self.tests[probe] += samples
+            for metric, count in measured.items():
+                self.measured[probe, metric] += count
+
     def add(self, other: "Survey") -> None:
         """Take another one in."""
         self.operators.update(other.operators)
@@ -119,44 +136,20 @@ def survey_partition(address: str, without: Collection[str] = ()) -> Survey:
 
     Engines are not looked at where `without` has their column.
     """
+    keys = _SURVEYED if "engine" in without else (*_SURVEYED, "engine")
+    counts = [([], "count_all"), *((name, "count") for name in MAY_BE_LEFT_OUT)]
     survey = Survey()
-    engines = [] if "engine" in without else ["engine"]
-    for batch in _batches(address, (*_SURVEYED, *MAY_BE_LEFT_OUT, *engines)):
-        names = pa.Table.from_pydict(
-            {
-                "probe": batch.column("probe"),
-                "name": pc.coalesce(*(_text(batch, name) for name in ("operator", "plmn"))),
-            }
+    for batch in _batches(address, (*keys, *MAY_BE_LEFT_OUT)):
+        names = {key: to_names(batch.column(key)) for key in keys}
+        table = pa.table(
+            {key: column.codes for key, column in names.items()}
+            | {name: batch.column(name) for name in MAY_BE_LEFT_OUT}
         )
-        for row in names.group_by(["probe", "name"]).aggregate([([], "count_all")]).to_pylist():
-            if row["name"]:
-                survey.operators[row["probe"], row["name"]] += row["count_all"]
-        speed = pc.equal(_text(batch, "kind"), "speed")
-        ended_well = pc.and_(speed, pc.equal(_text(batch, "outcome"), "ok"))
-        if engines:
-            survey.engines.update(_engines(batch, speed, ended_well))
-        good = pa.Table.from_batches([batch]).filter(ended_well)
-        counts = good.group_by("probe").aggregate(
-            [([], "count_all"), *((name, "count") for name in MAY_BE_LEFT_OUT)]
-        )
-        for row in counts.to_pylist():
-            survey.tests[row["probe"]] += row["count_all"]
-            for name in MAY_BE_LEFT_OUT:
-                survey.measured[row["probe"], name] += row[f"{name}_count"]
+        for row in table.group_by(list(keys)).aggregate(counts).to_pylist():
+            # The code of a missing text is -1: the last entry.
+            said = {key: (*names[key].texts, None)[row[key]] for key in keys}
+            survey.count(said, row["count_all"], {m: row[f"{m}_count"] for m in MAY_BE_LEFT_OUT})
     return survey
-
-
-def _engines(
-    batch: pa.RecordBatch, speed: pa.Array, ended_well: pa.Array
-) -> Counter[tuple[str, str | None, bool]]:
-    columns = {name: _text(batch, name) for name in ("probe", "engine")} | {"well": ended_well}
-    tests = pa.Table.from_pydict(columns).filter(speed)
-    rows = tests.group_by(["probe", "engine", "well"]).aggregate([([], "count_all")]).to_pylist()
-    return Counter({(row["probe"], row["engine"], row["well"]): row["count_all"] for row in rows})
-
-
-def _text(batch: pa.RecordBatch, name: str) -> pa.Array:
-    return batch.column(name).cast(pa.string())
 
 
 def _batches(address: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
