@@ -62,7 +62,7 @@ def test_a_packed_basemap_is_shown_and_nothing_is_fetched(
 ) -> None:
     page = render_page([four_verdicts], options=PageOptions(basemap=taken(ending=ending)))
     opened = open_page(page)
-    assert shown(opened) > 0
+    until(opened, ANY)
     assert opened.text("#basemap-credit") == f"Basemap: {CREDIT}"
     assert opened.text("#basemap-note") == "It is in this file: nothing is fetched."
     assert (opened.console, opened.requests) == ([], [])
@@ -116,7 +116,7 @@ def test_the_switch_works_by_key_and_the_address_keeps_it(
     assert shown(again) == 0
     assert not again.page.is_checked("#basemap-on")
     again.page.check("#basemap-on")
-    assert shown(again) > 0
+    until(again, ANY)
 
 
 @pytest.mark.browser
@@ -125,7 +125,7 @@ def test_finer_than_the_finest_zoom_its_tiles_are_stretched(
 ) -> None:
     page = render_page([four_verdicts], options=PageOptions(basemap=taken(zooms=range(5))))
     opened = open_page(page, address="#at=20.05,105.2,12")
-    assert shown(opened) > 0
+    until(opened, ANY)
     assert opened.run(f"() => ({TILES})()[0].getBoundingClientRect().width") > 1000
     assert opened.console == []
 
@@ -230,7 +230,7 @@ def test_a_site_loads_its_tiles_beside_it(
     assert written.first_page_bytes < 1_000_000
     root = serve(partial(Handler, directory=folder))
     opened = open_site(root)
-    assert shown(opened) > 0
+    until(opened, ANY)
     assert any("/basemap-" in request for request in opened.requests)
     assert len(opened.requests) < len(tiles.places), "tiles are loaded when they are needed"
     assert saved(opened).getcolors(1 << 20)
@@ -249,7 +249,7 @@ def test_a_site_from_the_disk_says_that_its_picture_is_without(
     options = PageOptions(basemap=taken(in_page=False))
     write_site(folder, [four_verdicts], {}, options=options)
     opened = open_site(f"{folder.as_uri()}/")
-    assert shown(opened) > 0
+    until(opened, ANY)
     line = "() => basemapLine(map.getContainer())"
     assert opened.run(line) == "Without its basemap, whose pictures may not be copied from here."
     # In the picture the areas stand alone, in their own colours.
@@ -324,6 +324,7 @@ def test_online_tiles_are_fetched_from_the_named_host_only(
     )
     assert opened.run(blocked) == 0
     assert opened.requests == []
+    until(opened, f"() => ({TILES})().every((tile) => tile.naturalWidth)")
     before = len(asked)
     opened.page.uncheck("#basemap-on")
     opened.page.click("#zoom-out")
