@@ -66,16 +66,17 @@ def test_the_heartbeat_measures_latency_alone(agent: Make, kept: Kept, store: St
 
 
 def test_a_small_download_names_the_rule_by_which_it_ended(agent: Make, kept: Kept) -> None:
-    limits = Limits(duration_s=8, width=5.0, max_bytes=1 << 40)
+    # The far end stops after 1 s, which is no early end of a test that may take 1.05 s.
+    limits = Limits(duration_s=1.05, width=5.0, max_bytes=1 << 40)
     agent(scope=Scope.DOWNLOAD, limits=limits).visit()
     (sample,) = kept()
-    assert sample.reading
+    assert sample.reading, sample.reason
     assert sample.reading.down_mbps
     assert sample.reading.up_mbps is None
     seen = record(sample)
     assert "once its estimate is steady" in seen["small"]["rule"]
     assert seen["small"]["steady_within"] == 5.0
-    assert seen["phases"][-1]["stopped_by"] in ("enough", "peer")
+    assert seen["phases"][-1]["stopped_by"] in ("enough", "peer", "duration")
 
 
 @pytest.mark.parametrize(
