@@ -8,7 +8,8 @@ repeats the best one of its area under the name `ANY_OPERATOR`; an area that nob
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, overload
+from itertools import accumulate
+from typing import Any, Protocol, Self, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,11 @@ _AT_ONCE = 4_096
 
 
 class Column(Protocol):
-    """What a field of `AreaSummary` is in every group."""
+    """What a field of `AreaSummary` is in every group, and after the last where there is none."""
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Give the columns of stretches of groups as one."""
 
     def at(self, groups: Ints) -> list[Any]:
         """Give it in some groups."""
@@ -32,6 +37,11 @@ class Numbers:
 
     values: npt.NDArray[Any]
     missing: Flags
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Give the columns of stretches of groups as one."""
+        return cls(_joined([p.values for p in parts]), _joined([p.missing for p in parts]))
 
     def at(self, groups: Ints) -> list[Any]:
         """Give the numbers of some groups, as Python's own."""
@@ -48,6 +58,13 @@ class Choices:
     numbers: Ints
     things: Sequence[Any]
 
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Give the columns of stretches of groups as one."""
+        before = accumulate((len(part.things) for part in parts), initial=0)
+        numbers = [part.numbers + start for part, start in zip(parts, before, strict=False)]
+        return cls(_joined(numbers), [thing for part in parts for thing in part.things])
+
     def at(self, groups: Ints) -> list[Any]:
         """Give what some groups have."""
         return [self.things[number] for number in self.numbers[groups].tolist()]
@@ -60,6 +77,11 @@ class Counts:
     names: Sequence[str]
     table: Ints
 
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Give the columns of stretches of groups as one."""
+        return cls(parts[0].names, _joined([part.table for part in parts]))
+
     def at(self, groups: Ints) -> list[Any]:
         """Give the counts of some groups by name."""
         table = self.table[groups]
@@ -69,6 +91,11 @@ class Counts:
         for row, column, count in zip(rows.tolist(), columns.tolist(), counts, strict=True):
             found[row][self.names[column]] = count
         return found
+
+
+def _joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Join arrays that each end with what is said where there is no group: the last one's stays."""
+    return np.concatenate([*(part[:-1] for part in parts[:-1]), parts[-1]])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

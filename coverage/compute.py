@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 from .areas import Areas
 from .asked import Tested
-from .counting import Counted, Job, Placed, count_chunk, merge_counted
+from .counting import Counted, Job, Placed, count_chunk
 from .frame import Chunk
-from .reduce import BIN_WIDTH, REASONS, Tally
+from .gathering import LongTally, gather
+from .reduce import BIN_WIDTH, REASONS
 from .rules import Rule
 from .summary import Result
 from .summing_up import summarise
@@ -74,33 +75,33 @@ def compute(
         operators=frozenset(operators),
         period_us=(_microseconds(period[0]), _microseconds(period[1])),
     )
-    counted = merge_counted(_told(count(job, chunks), on_progress))
     results = []
-    for number, level in enumerate(levels):
-        placed = counted.placed[number] if counted.placed else Placed()
-        for rule_number, rule in enumerate(rules):
-            tally = placed.tallies.get(rule_number)
-            results.append(
-                Result(
-                    rule=rule.id,
-                    rule_title_en=rule.title_en,
-                    rule_title_vi=rule.title_vi,
-                    rule_unverified=rule.unverified,
-                    required_share=rule.required_share,
-                    confidence=rule.confidence,
-                    area=level.label,
-                    boundary_id=level.set_id,
-                    boundary_name=level.set_name,
-                    boundary_vintage=level.vintage,
-                    boundary_approximate=level.approximate,
-                    period_start=period[0],
-                    period_end=period[1],
-                    software=software,
-                    computed_at=computed_at,
-                    inputs=_inputs(counted, placed, rule, tally) | level.found_by(),
-                    areas=summarise(tally, level, rule),
+    with gather(_told(count(job, chunks), on_progress)) as gathered:
+        for number, level in enumerate(levels):
+            for rule_number, rule in enumerate(rules):
+                tally = gathered.tally(number, rule_number)
+                results.append(
+                    Result(
+                        rule=rule.id,
+                        rule_title_en=rule.title_en,
+                        rule_title_vi=rule.title_vi,
+                        rule_unverified=rule.unverified,
+                        required_share=rule.required_share,
+                        confidence=rule.confidence,
+                        area=level.label,
+                        boundary_id=level.set_id,
+                        boundary_name=level.set_name,
+                        boundary_vintage=level.vintage,
+                        boundary_approximate=level.approximate,
+                        period_start=period[0],
+                        period_end=period[1],
+                        software=software,
+                        computed_at=computed_at,
+                        inputs=_inputs(gathered.counted, gathered.placed(number), rule, tally)
+                        | level.found_by(),
+                        areas=summarise(tally, level, rule),
+                    )
                 )
-            )
     return results
 
 
@@ -121,11 +122,7 @@ def _told(parts: Iterator[Counted], on_progress: Callable[[int], None]) -> Itera
         yield part
 
 
-def _inputs(counted: Counted, placed: Placed, rule: Rule, tally: Tally | None) -> dict[str, object]:
-    def total(name: str) -> int:
-        return 0 if tally is None else int(tally.count(name).sum())
-
-    excluded = {reason: total(reason) for reason in REASONS}
+def _inputs(counted: Counted, placed: Placed, rule: Rule, tally: LongTally) -> dict[str, object]:
     first, last = counted.span_us or (None, None)
     return {
         "samples": counted.samples,
@@ -136,11 +133,11 @@ def _inputs(counted: Counted, placed: Placed, rule: Rule, tally: Tally | None) -
         "outside": placed.outside,
         "other_operator": counted.other_operator,
         "operator_unknown": placed.operator_unknown,
-        "trials": total("trials"),
-        "successes": total("successes"),
-        "uncertain": total("uncertain"),
-        "excluded": {reason: count for reason, count in excluded.items() if count},
-        "operators": [] if tally is None else list(tally.operators),
+        "trials": tally.counts["trials"],
+        "successes": tally.counts["successes"],
+        "uncertain": tally.counts["uncertain"],
+        "excluded": {name: tally.counts[name] for name in REASONS if tally.counts[name]},
+        "operators": sorted(tally.operators),
         "rule_version": rule.version,
         "median_bin_width": BIN_WIDTH,
     }

@@ -23,7 +23,7 @@ from .reduce import Tally, merge_tallies, tally_samples
 from .rules import Rule
 from .trials import judge_samples
 
-_ROWS_AT_ONCE = 1 << 23
+ROWS_AT_ONCE = 1 << 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,19 +109,32 @@ def count_chunk(job: Job, chunk: Chunk) -> Counted:
 
 
 def merge_counted(parts: Iterable[Counted]) -> Counted:
-    """
-    Add parts up. The order and the cut of the parts make no difference.
+    """Add parts up. The order and the cut of the parts make no difference."""
+    large: list[Counted] = []
+    rest = merge_in_steps(parts, large.append)
+    return _merge([*large, rest])
 
-    What has come is added to the sum when it has grown as large: so each row is sorted a few
-    times, however many parts there are.
+
+def merge_in_steps(
+    parts: Iterable[Counted], put_away: Callable[[Counted], None], rows_at_once: int = ROWS_AT_ONCE
+) -> Counted:
+    """
+    Add parts up, put the sum away whenever it is large, and give what is left.
+
+    Parts wait until they have come to so many rows with the sum: so each row is sorted a few
+    times, however many parts there are. A sum is large at half as many.
     """
     waiting: list[Counted] = []
     rows = 0
     for part in parts:
         waiting.append(part)
         rows += len(part)
-        if rows > max(_ROWS_AT_ONCE, len(waiting[0])):
-            waiting, rows = [_merge(waiting)], 0
+        if rows > rows_at_once:
+            waiting = [_merge(waiting)]
+            rows = len(waiting[0])
+        if rows > rows_at_once // 2 and len(waiting) == 1:
+            put_away(waiting.pop())
+            rows = 0
     return _merge(waiting)
 
 
@@ -135,7 +148,7 @@ def _merge(parts: Sequence[Counted]) -> Counted:
     if spans:
         merged.span_us = (min(first for first, _ in spans), max(last for _, last in spans))
     levels = []
-    for same in zip(*(part.placed for part in parts), strict=True):
+    for same in zip(*(part.placed for part in parts if part.placed), strict=True):
         numbers = sorted({number for level in same for number in level.tallies})
         levels.append(
             Placed(

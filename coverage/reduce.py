@@ -20,13 +20,12 @@ sorted by one whole number that holds its keys side by side (`sums.py`).
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..data.sample import NrEvidence
-from .frame import Floats, Frame, Ints, Names
+from .frame import Flags, Floats, Frame, Ints, Names
 from .join import OUTSIDE
 from .solar import DAY_US, solar_us
 from .sums import Sums, add_up, join_sums, number_groups
@@ -56,10 +55,11 @@ class Tally:
     """
     Counts of one rule.
 
-    `totals`: the `COUNTS` by area and number among `operators`, which are in order; its rows are
-    the groups. `occasions`: trials and successes by group, place and day, and of each metric how
-    many trials measured it and the sum of their readings in whole thousandths. `bins`: how many
-    readings by group and metric (one number: group times three, and the metric's), and bin.
+    `totals`: the `COUNTS` that are not all nought, by area and number among `operators`, which are
+    in order; its rows are the groups. `occasions`: trials and successes by group, place and day,
+    and of each metric how many trials measured it and the sum of their readings in whole
+    thousandths. `bins`: how many readings by group and metric (one number: group times three, and
+    the metric's), and bin.
     """
 
     operators: tuple[str, ...]
@@ -72,7 +72,8 @@ class Tally:
 
     def count(self, name: str) -> Ints:
         """Give one of the `COUNTS` by group."""
-        return np.asarray(self.totals.values["counts"][:, COUNTS.index(name)])
+        found = self.totals.values.get(name)
+        return np.zeros(len(self), dtype=np.int64) if found is None else np.asarray(found)
 
 
 def tally_samples(
@@ -87,7 +88,7 @@ def tally_samples(
     texts = tuple(sorted({operators.texts[code] for code in np.unique(operators.codes[inside])}))
     operator = operators[inside].numbered(lambda text: texts.index(text) if text in texts else 0, 0)
     keys, group = number_groups((areas[inside], operator))
-    counts = _count(samples, judged, inside, group, len(keys[0]))
+    counts = _count(samples, judged, inside, group)
     which = judged.reason[inside] == Reason.TRIAL
     rows, tried = inside[which], group[which].astype(np.int32)
     lon = samples.lon[rows]
@@ -109,7 +110,7 @@ def tally_samples(
         },
     )
     nothing = _bins(np.empty(0), np.empty(0, dtype=np.int32))
-    return Tally(texts, Sums(keys, {"counts": counts}), occasions, join_sums([nothing, *bins]))
+    return Tally(texts, Sums(keys, counts), occasions, join_sums([nothing, *bins]))
 
 
 def merge_tallies(parts: Sequence[Tally]) -> Tally:
@@ -125,42 +126,39 @@ def merge_tallies(parts: Sequence[Tally]) -> Tally:
     keys, group = number_groups(
         tuple(np.concatenate([each.keys[side] for each in totals]) for side in (0, 1))
     )
-    counts = np.zeros((len(keys[0]), len(COUNTS)), dtype=np.int64)
+    counts: dict[str, Ints] = {}
     occasions, bins = [], []
     start = 0
     for part in parts:
         own = group[start : start + len(part)].astype(np.int32)
         start += len(part)
-        counts[own] += part.totals.values["counts"]
+        for name, values in part.totals.values.items():
+            counts.setdefault(name, np.zeros(len(keys[0]), dtype=np.int64))[own] += values
         where, *rest = part.occasions.keys
         occasions.append(Sums((own[where], *rest), part.occasions.values))
         measure, bin_number = part.bins.keys
         measure = own[measure // len(METRICS)] * len(METRICS) + measure % len(METRICS)
         bins.append(Sums((measure, bin_number), part.bins.values))
-    return Tally(operators, Sums(keys, {"counts": counts}), join_sums(occasions), join_sums(bins))
+    return Tally(operators, Sums(keys, counts), join_sums(occasions), join_sums(bins))
 
 
-def _count(samples: Frame, judged: Judged, inside: Ints, group: Ints, groups: int) -> Ints:
-    """Give the `COUNTS` of each group, as columns."""
-
-    def times(number: npt.NDArray[Any], kinds: int) -> Ints:
-        found = np.bincount(group * kinds + number, minlength=groups * kinds)
-        return found.reshape(groups, kinds)
-
-    none = len(EVIDENCE)
-    evidence = samples.nr_evidence.numbered(
-        lambda name: EVIDENCE.index(name) if name in EVIDENCE else none, none
-    )
-    return np.hstack(
-        [
-            times(judged.reason[inside], len(Reason)),
-            times(np.zeros(len(group), dtype=np.int64), 1),
-            times(samples.simulated[inside], 2)[:, 1:],
-            times(samples.uncertain[inside], 2)[:, 1:],
-            times(judged.success[inside], 2)[:, 1:],
-            times(evidence[inside], none + 1)[:, :none],
-        ]
-    )
+def _count(samples: Frame, judged: Judged, inside: Ints, group: Ints) -> dict[str, Ints]:
+    """Give the `COUNTS` of each group, those that occur."""
+    reason = judged.reason[inside]
+    evidence = samples.nr_evidence[inside]
+    flags: dict[str, Flags] = {
+        "simulated": samples.simulated[inside] == 1,
+        "uncertain": samples.uncertain[inside],
+        "successes": judged.success[inside],
+        **{name: reason == number for number, name in enumerate(COUNTS[: len(Reason)])},
+        **{name: evidence.among({name}) for name in EVIDENCE if name in evidence.texts},
+    }
+    samples_of = np.bincount(group)
+    return {"samples": samples_of} | {
+        name: np.bincount(group[rows], minlength=len(samples_of))
+        for name, rows in flags.items()
+        if rows.any()
+    }
 
 
 def _bins(values: Floats, measure: npt.NDArray[np.int32]) -> Sums:

@@ -1,6 +1,7 @@
 """From a tally to what a result says: a row for each area and operator, and the best of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,18 @@ _MEANS = {"mean": "crowd", "place_mean": "equal_place"}
 _NOBODY = Spread(0, 0.0, 0.0)
 
 
-def summarise(tally: Tally | None, areas: Areas, rule: Rule) -> AreaRows:
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """The area of each group in a stretch of them, the best group of each area, and the columns."""
+
+    area: Ints
+    best: Ints
+    columns: Mapping[str, Column]
+
+
+def summarise(tallies: Iterable[Tally], areas: Areas, rule: Rule) -> AreaRows:
     """
-    Give the rows of a result, by code and operator.
+    Give the rows of a result, by code and operator; tallies are of stretches of areas, in order.
 
     Every area has a row of its best operator, named as such. An operator with too few places for
     a verdict is passed over where another has enough: one roaming phone must not hold the whole
@@ -36,15 +46,19 @@ def summarise(tally: Tally | None, areas: Areas, rule: Rule) -> AreaRows:
     first name. Areas without a sample say no data.
     """
     nothing = judge(_NOBODY, rule)
-    seen = best = np.empty(0, dtype=np.int64)
-    columns: dict[str, Column] = _columns_of_nothing(nothing)
-    if tally is not None:
-        seen = tally.totals.keys[0].astype(np.int64)
-        sectors = areas.sectors(seen, rule.place_resolution)
-        spread = spreads(tally, sectors)
-        judged = judge_all(spread, rule)
-        columns = _columns(tally, spread, judged, nothing) | _speeds(tally, rule, sectors)
-        best = _best(tally, spread, judged, rule)
+    stretches = [_stretch(tally, areas, rule, nothing) for tally in tallies]
+    if not stretches:
+        none = np.empty(0, dtype=np.int64)
+        stretches = [_Stretch(none, none, _columns_of_nothing(nothing))]
+    columns = {
+        name: type(column).joined([stretch.columns[name] for stretch in stretches])
+        for name, column in stretches[0].columns.items()
+    }
+    before = np.cumsum([0, *(len(stretch.area) for stretch in stretches)])
+    seen = np.concatenate([stretch.area for stretch in stretches])
+    best = np.concatenate(
+        [stretch.best + start for stretch, start in zip(stretches, before[:-1], strict=True)]
+    )
     every, named = areas.named(seen)
     starts = np.flatnonzero(np.diff(seen, prepend=-1))
     counts = np.diff(starts, append=len(seen))
@@ -63,6 +77,15 @@ def summarise(tally: Tally | None, areas: Areas, rule: Rule) -> AreaRows:
     return AreaRows(named, area, group, is_best, columns)
 
 
+def _stretch(tally: Tally, areas: Areas, rule: Rule, nothing: Judgement) -> _Stretch:
+    area = tally.totals.keys[0].astype(np.int64)
+    sectors = areas.sectors(area, rule.place_resolution)
+    spread = spreads(tally, sectors)
+    judged = judge_all(spread, rule)
+    columns = _columns(tally, spread, judged, nothing) | _speeds(tally, rule, sectors)
+    return _Stretch(area, _best(tally, spread, judged, rule), columns)
+
+
 def _best(tally: Tally, spread: Spread, judged: Judgements, rule: Rule) -> Ints:
     """Give the group of each area's best operator, in the order of areas."""
     area, operator = tally.totals.keys
@@ -76,7 +99,7 @@ def _columns(
     tally: Tally, spread: Spread, judged: Judgements, nothing: Judgement
 ) -> dict[str, Column]:
     """
-    Give the fields of an `AreaSummary` as columns over all groups, and at last of `nothing`.
+    Give the fields of an `AreaSummary` as columns over the groups, and at last of `nothing`.
 
     Those of speeds and latency come from `_speeds`.
     """
