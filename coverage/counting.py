@@ -23,7 +23,7 @@ from .reduce import Tally, merge_tallies, tally_samples
 from .rules import Rule
 from .trials import judge_samples
 
-ROWS_AT_ONCE = 1 << 22
+ROWS_AT_ONCE = 1 << 21
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
