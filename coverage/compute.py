@@ -1,6 +1,7 @@
 """Samples and areas in, results out: each chunk is read once, for every level and every rule."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from .areas import Areas
@@ -75,33 +76,45 @@ def compute(
         period_us=(_microseconds(period[0]), _microseconds(period[1])),
     )
     counted = merge_counted(_told(count(job, chunks), on_progress))
-    results = []
-    for number, level in enumerate(levels):
-        placed = counted.placed[number] if counted.placed else Placed()
-        for rule_number, rule in enumerate(rules):
-            tally = placed.tallies.get(rule_number)
-            results.append(
-                Result(
-                    rule=rule.id,
-                    rule_title_en=rule.title_en,
-                    rule_title_vi=rule.title_vi,
-                    rule_unverified=rule.unverified,
-                    required_share=rule.required_share,
-                    confidence=rule.confidence,
-                    area=level.label,
-                    boundary_id=level.set_id,
-                    boundary_name=level.set_name,
-                    boundary_vintage=level.vintage,
-                    boundary_approximate=level.approximate,
-                    period_start=period[0],
-                    period_end=period[1],
-                    software=software,
-                    computed_at=computed_at,
-                    inputs=_inputs(counted, placed, rule, tally) | level.found_by(),
-                    areas=summarise(tally, level, rule),
-                )
-            )
-    return results
+    judging = _Judging(counted=counted, period=period, software=software, computed_at=computed_at)
+    return [
+        judging.result(placed, level, number, rule)
+        for placed, level in zip(counted.placed or [Placed()] * len(levels), levels, strict=True)
+        for number, rule in enumerate(rules)
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judging:
+    """What was counted once, and stands in the result of every level and every rule."""
+
+    counted: Counted
+    period: tuple[datetime | None, datetime | None]
+    software: str
+    computed_at: datetime
+
+    def result(self, placed: Placed, level: Areas, number: int, rule: Rule) -> Result:
+        """Judge what lies in a level's areas by a rule, the one of that number in the counts."""
+        tally = placed.tallies.get(number)
+        return Result(
+            rule=rule.id,
+            rule_title_en=rule.title_en,
+            rule_title_vi=rule.title_vi,
+            rule_unverified=rule.unverified,
+            required_share=rule.required_share,
+            confidence=rule.confidence,
+            area=level.label,
+            boundary_id=level.set_id,
+            boundary_name=level.set_name,
+            boundary_vintage=level.vintage,
+            boundary_approximate=level.approximate,
+            period_start=self.period[0],
+            period_end=self.period[1],
+            software=self.software,
+            computed_at=self.computed_at,
+            inputs=_inputs(self.counted, placed, rule, tally) | level.found_by(),
+            areas=summarise(tally, level, rule),
+        )
 
 
 def _microseconds(moment: datetime | None) -> int | None:
