@@ -222,7 +222,8 @@ def write_plan(session: Session, /, target: Path, result_id: int | None, **optio
     plan = plan_visits(result, shapes, made_at=datetime.now(UTC), **options)
     _write_new(target, json.dumps(plan, ensure_ascii=False))
     note(
-        "{areas} areas need {places} places at the least; the plan is {file}",
+        "{areas} {areas:area needs|areas need} {places} {places:place|places} at the least; the"
+        " plan is {file}",
         areas=number(len(plan["features"]), 0),
         places=number(sum(each["properties"]["needed"] for each in plan["features"]), 0),
         file=target,

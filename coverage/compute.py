@@ -1,13 +1,14 @@
 """Samples and areas in, results out: each chunk is read once, for every level and every rule."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from .areas import Areas
 from .asked import Tested
 from .counting import Counted, Job, Placed, count_chunk
 from .frame import Chunk
-from .gathering import LongTally, gather
+from .gathering import Gathered, LongTally, gather
 from .reduce import BIN_WIDTH, REASONS
 from .rules import Rule
 from .summary import Result
@@ -75,34 +76,49 @@ def compute(
         operators=frozenset(operators),
         period_us=(_microseconds(period[0]), _microseconds(period[1])),
     )
-    results = []
     with gather(_told(count(job, chunks), on_progress)) as gathered:
-        for number, level in enumerate(levels):
-            for rule_number, rule in enumerate(rules):
-                tally = gathered.tally(number, rule_number)
-                results.append(
-                    Result(
-                        rule=rule.id,
-                        rule_title_en=rule.title_en,
-                        rule_title_vi=rule.title_vi,
-                        rule_unverified=rule.unverified,
-                        required_share=rule.required_share,
-                        confidence=rule.confidence,
-                        area=level.label,
-                        boundary_id=level.set_id,
-                        boundary_name=level.set_name,
-                        boundary_vintage=level.vintage,
-                        boundary_approximate=level.approximate,
-                        period_start=period[0],
-                        period_end=period[1],
-                        software=software,
-                        computed_at=computed_at,
-                        inputs=_inputs(gathered.counted, gathered.placed(number), rule, tally)
-                        | level.found_by(),
-                        areas=summarise(tally, level, rule),
-                    )
-                )
-    return results
+        judging = _Judging(
+            gathered=gathered, period=period, software=software, computed_at=computed_at
+        )
+        return [
+            judging.result(number, level, rule_number, rule)
+            for number, level in enumerate(levels)
+            for rule_number, rule in enumerate(rules)
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judging:
+    """What was counted once, and stands in the result of every level and every rule."""
+
+    gathered: Gathered
+    period: tuple[datetime | None, datetime | None]
+    software: str
+    computed_at: datetime
+
+    def result(self, level_number: int, level: Areas, rule_number: int, rule: Rule) -> Result:
+        """Judge what lies in a level's areas by a rule; both have a number in the counts."""
+        placed = self.gathered.placed(level_number)
+        tally = self.gathered.tally(level_number, rule_number)
+        return Result(
+            rule=rule.id,
+            rule_title_en=rule.title_en,
+            rule_title_vi=rule.title_vi,
+            rule_unverified=rule.unverified,
+            required_share=rule.required_share,
+            confidence=rule.confidence,
+            area=level.label,
+            boundary_id=level.set_id,
+            boundary_name=level.set_name,
+            boundary_vintage=level.vintage,
+            boundary_approximate=level.approximate,
+            period_start=self.period[0],
+            period_end=self.period[1],
+            software=self.software,
+            computed_at=self.computed_at,
+            inputs=_inputs(self.gathered.counted, placed, rule, tally) | level.found_by(),
+            areas=summarise(tally, level, rule),
+        )
 
 
 def _microseconds(moment: datetime | None) -> int | None:

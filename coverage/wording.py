@@ -126,8 +126,9 @@ def result_lines(result: Result, write: Write) -> Iterator[str]:
     """Say what a result comes to, and account for every sample that went in."""
     best, counts = overviews(result)[0], result.inputs
     yield say(
-        "Proven covered: {low} of {areas} areas; not disproven: {high}. At {confidence} %"
-        " confidence, at most {wrong} of the decided verdicts are expected to be wrong.",
+        "Proven covered: {low} of {areas} {areas:area|areas}; not disproven: {high}. At"
+        " {confidence} % confidence, at most {wrong} of the decided verdicts are expected to be"
+        " wrong.",
         low=write(best.covered, 0),
         areas=write(best.areas, 0),
         high=write(best.not_disproven, 0),
@@ -137,8 +138,9 @@ def result_lines(result: Result, write: Write) -> Iterator[str]:
     yield _target_line(result, write)
     figures = {name: write(n, 0) for name, n in counts.items() if isinstance(n, int)}
     yield say(
-        "{samples} samples, {simulated} of them simulated: {trials} trials; {outside} outside every"
-        " area, {without_position} without position, {other_operator} of other operators",
+        "{samples} {samples:sample|samples}, {simulated} of them simulated: {trials}"
+        " {trials:trial|trials}; {outside} outside every area, {without_position} without"
+        " position, {other_operator} of other operators",
         **figures,
     )
     if best.trials and counts["successes"] == counts["trials"]:
@@ -152,8 +154,9 @@ def result_lines(result: Result, write: Write) -> Iterator[str]:
     astray = counts.get("not_nested")
     if isinstance(astray, dict):
         yield say(
-            "Codes do not nest: {areas} of {of} areas of level {level} (first: {first}) name no"
-            " area of this level, so samples were given to these areas by their shapes",
+            "Codes do not nest: {areas} of {of} {of:area|areas} of level {level} (first: {first})"
+            " {areas:names|name} no area of this level, so samples were given to these areas by"
+            " their shapes",
             areas=write(astray["areas"], 0),
             of=write(astray["of"], 0),
             level=printable(astray["level"]),
@@ -161,7 +164,9 @@ def result_lines(result: Result, write: Write) -> Iterator[str]:
         )
     if counts["operator_unknown"]:
         yield say(
-            "{operator_unknown} samples name no operator and are judged as: unknown", **figures
+            "{operator_unknown} {operator_unknown:sample names|samples name} no operator; judged"
+            " as: unknown",
+            **figures,
         )
 
 
@@ -171,18 +176,19 @@ def _target_line(result: Result, write: Write) -> str:
         return say("That every area is covered is met: each is proven.")
     if target.standing is Standing.MISSED:
         return say(
-            "That every area is covered is missed: {areas} are disproven.",
+            "That every area is covered is missed: {areas} {areas:is|are} disproven.",
             areas=write(target.disproven, 0),
         )
     if target.further_places is None:
         return say(
-            "That every area is covered is unproven: {areas} are open, and no number of further"
-            " places would settle all of them.",
+            "That every area is covered is unproven: {areas} {areas:is|are} open, and no number of"
+            " further places would settle {areas:it|all of them}.",
             areas=write(target.open_areas, 0),
         )
     return say(
-        "That every area is covered is unproven: {areas} are open, and {places} further places"
-        " would prove them if all pass; plan them with: phusong coverage plan",
+        "That every area is covered is unproven: {areas} {areas:is|are} open, and {places} further"
+        " {places:place|places} would prove {areas:it|them} if all pass; plan them with: phusong"
+        " coverage plan",
         areas=write(target.open_areas, 0),
         places=write(target.further_places, 0),
     )
@@ -208,7 +214,8 @@ def loaded_lines(file: str, report: Mapping[str, Any], write: Write) -> Iterator
             )
             continue
         yield say(
-            "{file}: {count} areas of level {level}, codes from {code}, names from {name}",
+            "{file}: {count} {count:area|areas} of level {level}, codes from {code}, names from"
+            " {name}",
             file=printable(file),
             count=write(layer["areas"], 0),
             level=printable(layer["level"]),
@@ -221,7 +228,8 @@ def loaded_lines(file: str, report: Mapping[str, Any], write: Write) -> Iterator
                 f"{printable(row['code'])} ({row['reason']})" for row in repaired[:_FIRST_REPAIRS]
             ]
             yield say(
-                "{count} shapes were repaired, first: {first} (all of them with --json)",
+                "{count} {count:shape was|shapes were} repaired, first: {first} (all of them with"
+                " --json)",
                 count=write(len(repaired), 0),
                 first=", ".join(first),
             )

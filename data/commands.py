@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from .overview import Overview
 
 _SHOWN_CHARS = 60
-_SHOWN_AREAS = 20
-# Counts whose values are words of the field, which have a translation; the others are names.
-_WORDS = frozenset({"kind", "outcome", "evidence of 5G"})
 
 
 @click.group(cls=Group)
@@ -71,7 +68,7 @@ def rejected(
         ],
         ["file", "line", "reason", "message", "record"],
     )
-    note("{shown} of {found} rejected rows.", shown=len(rows), found=found)
+    note("{shown} of {found} rejected {found:row|rows}.", shown=len(rows), found=found)
 
 
 @data.command()
@@ -154,9 +151,14 @@ def export(
         print_json([{"file": file, "format": chosen.value, "samples": count, "files": files}])
     elif partition:
         shown = (number(count, 0), number(files, 0))
-        note("{file}: {count} samples in {files} files.", file=file, count=shown[0], files=shown[1])
+        note(
+            "{file}: {count} {count:sample|samples} in {files} {files:file|files}.",
+            file=file,
+            count=shown[0],
+            files=shown[1],
+        )
     else:
-        note("{file}: {count} samples.", file=file, count=number(count, 0))
+        note("{file}: {count} {count:sample|samples}.", file=file, count=number(count, 0))
 
 
 @data.command()
@@ -235,7 +237,7 @@ def verify(session: Session, as_json: bool) -> None:
         for problem in problems:
             click.echo(problem)
         note(
-            "{count} samples checked, {bad} with changed evidence.",
+            "{count} {count:sample|samples} checked, {bad} with changed evidence.",
             count=number(total, 0),
             bad=number(len(problems), 0),
         )
@@ -244,82 +246,11 @@ def verify(session: Session, as_json: bool) -> None:
 
 
 def _print_overview(seen: "Overview") -> None:
-    west, south, east, north = seen.bounds or (None,) * 4
-    print_table(
-        [
-            [say("samples"), number(seen.samples, 0)],
-            [say("of them simulated"), number(seen.simulated, 0)],
-            [say("with a position"), number(seen.placed, 0)],
-            *(
-                [say("placed by {track}", track=track), number(count, 0)]
-                for track, count in seen.located.items()
-            ),
-            [say("first"), seen.first_at and f"{seen.first_at:%Y-%m-%d %H:%M:%S}Z"],
-            [say("last"), seen.last_at and f"{seen.last_at:%Y-%m-%d %H:%M:%S}Z"],
-            [say("longitudes"), seen.bounds and f"{west:.5f} … {east:.5f}"],
-            [say("latitudes"), seen.bounds and f"{south:.5f} … {north:.5f}"],
-            [say("imported files"), number(seen.files, 0)],
-        ],
-        ["the store", "figure"],
-    )
-    click.echo()
-    print_table(
-        [
-            [
-                say(count.by),
-                say(count.value) if count.value and count.by in _WORDS else count.value,
-                number(count.measured, 0),
-                number(count.simulated, 0),
-            ]
-            for count in seen.counts
-        ],
-        ["counted by", "value", "measured", "simulated"],
-    )
-    if seen.areas:
-        click.echo()
-        print_table(
-            [
-                [
-                    f"{a.lon} … {a.lon + 1}",
-                    f"{a.lat} … {a.lat + 1}",
-                    number(a.measured, 0),
-                    number(a.simulated, 0),
-                ]
-                for a in seen.areas[:_SHOWN_AREAS]
-            ],
-            ["longitudes", "latitudes", "measured", "simulated"],
-        )
-        if len(seen.areas) > _SHOWN_AREAS:
-            note("{shown} of {found} square degrees.", shown=_SHOWN_AREAS, found=len(seen.areas))
-    if seen.patterns:
-        click.echo()
-        print_table(
-            [
-                [say(p.name), p.source, p.file, number(p.samples, 0), number(p.of, 0)]
-                for p in seen.patterns
-            ],
-            ["look at this", "source", "file", "samples", "of"],
-        )
-    if seen.aggregates:
-        click.echo()
-        print_table(
-            [
-                [
-                    a.source,
-                    a.period,
-                    a.access and say(a.access),
-                    number(a.rows, 0),
-                    number(a.tests, 0),
-                    number(a.down_mbps),
-                    number(a.up_mbps),
-                ]
-                for a in seen.aggregates
-            ],
-            ["averages of others", "period", "access", "rows", "tests", "down Mbps", "up Mbps"],
-        )
-    if seen.rejected:
-        click.echo()
-        print_table(
-            [[reason, number(count, 0)] for reason, count in seen.rejected.items()],
-            ["rejected rows by reason", "rows"],
-        )
+    from .overview_tables import overview_tables
+
+    for place, table in enumerate(overview_tables(seen, number)):
+        if place:
+            click.echo()
+        print_table(table.rows, table.headers)
+        if table.cut_off:
+            click.echo(table.cut_off, err=True)

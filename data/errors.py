@@ -18,6 +18,8 @@ reader's language (`words.py`) and fills it in afterwards. A template says what 
 to what, what was seen, and what to try.
 """
 
+from .words import fill
+
 
 class PhusongError(Exception):
     """Stop the work with a message that a person can act on."""
@@ -28,7 +30,7 @@ class PhusongError(Exception):
         self.values = values
 
     def __str__(self) -> str:
-        return self.template.format(**self.values)
+        return fill(self.template, self.values)
 
 
 class ConfigError(PhusongError):

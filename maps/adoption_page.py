@@ -21,7 +21,7 @@ from .page import content_policy as content_policy
 from .page import data_json
 from .scale import NO_DATA, STEPS
 
-SCRIPTS = ("adoption_map.js", "adoption.js")
+SCRIPTS = ("data.js", "language.js", "adoption_map.js", "adoption.js")
 GROUPINGS = ("agency", "bureau", "parent", "level", "province", "unit")
 _MARKER = re.compile(r"@@(\w+)@@")
 _SAID = re.compile(r"\bt\(\s*\"((?:[^\"\\]|\\.)+)\"")

@@ -149,7 +149,10 @@ def build(
     if rows:
         print_table([list(row.values()) for row in rows], list(rows[0]))
     if adoptions:
-        note("IPv6 adoption is on the map, by {n} audits.", n=len({row["audit"] for row in audits}))
+        note(
+            "IPv6 adoption is on the map, by {n} {n:audit|audits}.",
+            n=len({row["audit"] for row in audits}),
+        )
     note(
         "The map is {file} ({size} MB): open it in any browser.",
         file=out,
@@ -177,13 +180,16 @@ def _build_site(
             folder, drawn, parents, points, options, adoptions=adoptions, on_progress=advance
         )
     if len(over) < len(drawn):
-        note("{count} results over H3 cells are left out.", count=len(drawn) - len(over))
+        note(
+            "{count} {count:result|results} over H3 cells {count:is|are} left out.",
+            count=len(drawn) - len(over),
+        )
     if as_json:
         print_json([{"site": folder, **asdict(written)}])
         return
     note(
-        "The site is {folder}: {pages} pages, {size} MB; the first page takes {first} MB. Open its"
-        " index.html, or put the folder on any web server.",
+        "The site is {folder}: {pages} {pages:page|pages}, {size} MB; the first page takes {first}"
+        " MB. Open its index.html, or put the folder on any web server.",
         folder=folder,
         pages=written.pages,
         size=number(written.size_bytes / 1e6),

@@ -27,6 +27,7 @@ from .page import catalogue, data_json, page_title, read_file
 
 SCRIPTS = (
     "layer_data.js",
+    "language.js",
     "words.js",
     "packs.js",
     "predict.js",

@@ -40,6 +40,7 @@ from .views import Extent, Inset
 MAP_NAME = "map_phusong"
 SCRIPTS = (
     "data.js",
+    "language.js",
     "words.js",
     "packs.js",
     "predict.js",

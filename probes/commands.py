@@ -224,7 +224,8 @@ def simulate(
         print_json([{"probe": name, "areas": len(areas), "new": new, "duplicate": duplicate}])
     else:
         note(
-            "{new} simulated samples added, {duplicate} were there already ({areas} areas)",
+            "{new} simulated {new:sample|samples} added, {duplicate} {duplicate:was|were} there"
+            " already ({areas} {areas:area|areas})",
             new=number(new, 0),
             duplicate=number(duplicate, 0),
             areas=number(len(areas), 0),

@@ -63,7 +63,7 @@ def make_engine(name: str | None, flows: int | None) -> tuple[Engine | None, tup
         )
     if flows is not None and flows > known.most_flows:
         raise ConfigError(
-            "{engine} opens at most {most} connections (--flows)",
+            "{engine} opens at most {most} {most:connection|connections} (--flows)",
             engine=known.name,
             most=known.most_flows,
         )

@@ -13,6 +13,7 @@ import pytest
 
 from phusong.cli import cli
 from phusong.coverage.summary import Verdict
+from phusong.data.errors import MapError
 from phusong.data.sample import Kind, NrEvidence, Outcome
 from phusong.data.words import LANGUAGES, catalogue, say, use_language
 
@@ -95,11 +96,35 @@ def test_every_word_of_the_field_has_its_vietnamese(word: str) -> None:
 
 def test_a_translation_fills_in_the_same_values() -> None:
     for english, vietnamese in catalogue("vi").items():
-        fields = [
-            sorted(str(name) for _, name, _, _ in Formatter().parse(text) if name is not None)
-            for text in (english, vietnamese)
-        ]
-        assert fields[0] == fields[1], english
+        (written, all_of_them), (kept, used) = fields_of(english), fields_of(vietnamese)
+        assert written == kept, english
+        assert used <= all_of_them, english
+
+
+def fields_of(text: str) -> tuple[list[str], set[str]]:
+    """Give the values that a text writes, and those that it writes or chooses a word by."""
+    found = [(name, spec) for _, name, spec, _ in Formatter().parse(text) if name is not None]
+    return sorted(name for name, spec in found if "|" not in (spec or "")), {n for n, _ in found}
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, "0 places are too few"),
+        (1, "1 place is too few"),
+        ("1", "1 place is too few"),
+        (2, "2 places are too few"),
+        ("1,001", "1,001 places are too few"),
+        ("1 {", "1 { places are too few"),
+    ],
+)
+def test_a_count_of_one_is_said_in_the_singular(count: object, said: str) -> None:
+    assert say("{n} {n:place is|places are} too few", n=count) == said
+
+
+def test_an_error_counts_as_every_other_text_does() -> None:
+    assert str(MapError("{n:one|many} of {n}", n=1)) == "one of 1"
+    assert str(MapError("{n:one|many} of {n} | {x:.1f}", n=3, x=0.25)) == "many of 3 | 0.2"
 
 
 def test_no_translation_is_left_over() -> None:

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -34,7 +35,7 @@ SYSCTLS = {
 _numbers = itertools.count()
 
 
-class Network:
+class Network(ABC):
     """
     Hosts side by side, named by one letter each; `client` is the first and `server` the last.
 
@@ -58,9 +59,9 @@ class Network:
         """Give why it cannot be built here; None if it can."""
         return why_no_namespaces()
 
+    @abstractmethod
     def build(self) -> None:
         """Put what is between the hosts there."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         if reason := self.missing():

@@ -116,7 +116,10 @@ def show(
     if columns in METRICS:
         click.echo(width_line(result, number), err=True)
     if len(chosen) > limit:
-        note("{more} more areas; see them with --limit", more=number(len(chosen) - limit, 0))
+        note(
+            "{more} more {more:area|areas}; see all with --limit",
+            more=number(len(chosen) - limit, 0),
+        )
 
 
 @click.command()

@@ -41,8 +41,9 @@ def reason(area: AreaSummary, result: Result, write: Write) -> str:
         )
     if area.sectors < REACH * area.sectors_of:
         return say(
-            "The places lie in {sectors} of some {of} sectors of the area; a verdict needs a third"
-            " of them, because a road or a corner does not stand for the rest.",
+            "{places:The place lies|The places lie} in {sectors} of some {of} sectors of the area;"
+            " a verdict needs a third of them, because a road or a corner does not stand for the"
+            " rest.",
             **figures,
         )
     low, high = area.share_low or 0.0, 1.0 if area.share_high is None else area.share_high
@@ -52,7 +53,7 @@ def reason(area: AreaSummary, result: Result, write: Write) -> str:
             " possible.",
             **figures,
         )
-    return say("{places} places are too few for any verdict.", **figures)
+    return say("{places} {places:place is|places are} too few for any verdict.", **figures)
 
 
 def reasons(areas: Sequence[AreaSummary], result: Result, write: Write) -> Iterator[str]:
@@ -85,12 +86,13 @@ def _verdicts(areas: Sequence[AreaSummary], result: Result, write: Write) -> Ite
             continue
         if area.further_places:
             yield who + say(
-                "{further} further places all over the area would prove it covered if all pass.",
+                "{further} further {further:place|places} all over the area would prove it covered"
+                " if all pass.",
                 further=write(area.further_places, 0),
             )
         if area.further_places_at_share:
             yield who + say(
-                "{further} further places would, if the present share holds.",
+                "{further} further {further:place|places} would, if the present share holds.",
                 further=write(area.further_places_at_share, 0),
             )
 

@@ -130,5 +130,6 @@ def _print_import(reports: "list[ImportReport]", *, as_json: bool) -> None:
     ignored = sum(report.ignored.total() for report in reports)
     if ignored:
         note(
-            "{count} members of archives are folders, junk or parts of a shapefile.", count=ignored
+            "Members of archives that are folders, junk or parts of a shapefile: {count}.",
+            count=ignored,
         )

@@ -190,7 +190,7 @@ def _torn(seen: int, expected: int) -> RecordError:
 
 def _miscounted(seen: int, expected: int) -> RecordError:
     return RecordError(
-        "the row has {seen} cells, its header names {expected}",
+        "the row has {seen} {seen:cell|cells}, its header names {expected}",
         reason="wrong_cell_count",
         seen=seen,
         expected=expected,

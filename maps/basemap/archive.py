@@ -18,7 +18,7 @@ from typing import Any
 from pmtiles.tile import (
     Compression,
     Entry,
-    MagicNumberNotFound,
+    HeaderDict,
     SpecVersionUnsupported,
     TileType,
     deserialize_directory,
@@ -28,6 +28,7 @@ from pmtiles.tile import (
 )
 
 from ...data.errors import MapError
+from ...data.words import say
 from .online import MAX_ATTRIBUTION_CHARS
 from .tiles import MAX_TILE_BYTES
 from .vector import VECTOR_TILE_PX, draw_tile, layers_drawn
@@ -37,6 +38,7 @@ MAX_DIRECTORY_BYTES = 2_000_000
 MAX_METADATA_BYTES = 4_000_000
 MAX_VECTOR_BYTES = 8_000_000
 MAX_ZOOM = 24
+_MAGIC = b"PMTiles"
 _MAX_DEPTH = 4
 _PICTURES = {TileType.PNG, TileType.JPEG, TileType.WEBP}
 _UNPACKED = {Compression.UNKNOWN, Compression.NONE}
@@ -54,17 +56,13 @@ class ArchiveTiles:
         self.path = path
         try:
             self._size = path.stat().st_size
-            self._header = deserialize_header(self._read(0, HEADER_BYTES))
+            with path.open("rb") as file:
+                head = file.read(HEADER_BYTES)
         except OSError as error:
             raise MapError(
                 "cannot read the basemap {path}: {error}", path=path, error=error.strerror or error
             ) from error
-        except (MagicNumberNotFound, SpecVersionUnsupported, UnicodeDecodeError, ValueError):
-            raise MapError(
-                "{file} is not a PMTiles file of version 3; a basemap is such a file, or a folder"
-                " of tiles",
-                file=path,
-            ) from None
+        self._header = self._header_in(head)
         self._check()
         # Each holds thousands of places, and tiles beside each other lie in the same ones.
         self._entries: Callable[[int, int], list[Entry]] = lru_cache(maxsize=8)(self._directory)
@@ -96,6 +94,29 @@ class ArchiveTiles:
                     yield x, y, draw_tile(shapes, zoom, self.layers, f"{self.path}, {name}")
                 else:
                     yield x, y, self._unpacked(packed, MAX_TILE_BYTES, name)
+
+    def _header_in(self, head: bytes) -> HeaderDict:
+        if not _MAGIC.startswith(head[: len(_MAGIC)]):
+            raise MapError(
+                "{file} is not a PMTiles file of version 3: it begins with {seen}; a basemap is"
+                " such a file (pmtiles convert makes one of MBTiles or of an older version), or a"
+                " folder of tiles",
+                file=self.path,
+                seen=ascii(head[:12]),
+            )
+        if len(head) < HEADER_BYTES:
+            raise self._damaged(say("its header"))
+        try:
+            return deserialize_header(head)
+        except SpecVersionUnsupported:
+            raise MapError(
+                "{file} is a PMTiles file of version {seen}; phusong reads version 3: get the map"
+                " in that version",
+                file=self.path,
+                seen=head[len(_MAGIC)],
+            ) from None
+        except ValueError as error:
+            raise self._damaged(say("its header")) from error
 
     def _check(self) -> None:
         header = self._header
@@ -130,10 +151,10 @@ class ArchiveTiles:
             if entry is None or entry.run_length:
                 return entry
             offset, length = header["leaf_directory_offset"] + entry.offset, entry.length
-        raise self._damaged("its directories")
+        raise self._damaged(say("its directories"))
 
     def _directory(self, offset: int, length: int) -> list[Entry]:
-        what = "its directories"
+        what = say("its directories")
         packed = self._read(offset, length)
         plain = packed
         if self._header["internal_compression"] is Compression.GZIP:
@@ -147,7 +168,7 @@ class ArchiveTiles:
             raise self._damaged(what) from error
 
     def _metadata(self) -> dict[str, Any]:
-        what = "its metadata"
+        what = say("its metadata")
         header = self._header
         text = self._read(header["metadata_offset"], header["metadata_length"])
         if header["internal_compression"] is Compression.GZIP and text:
@@ -179,7 +200,7 @@ class ArchiveTiles:
 
     def _read(self, offset: int, length: int) -> bytes:
         if offset + length > self._size or length > MAX_METADATA_BYTES:
-            raise self._damaged("what it points to")
+            raise self._damaged(say("what it points to"))
         with self.path.open("rb") as file:
             file.seek(offset)
             return file.read(length)

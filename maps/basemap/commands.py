@@ -121,7 +121,7 @@ def take_basemap(
         )
     first, last = taken.zooms
     note(
-        "Basemap: {tiles} tiles of zooms {first} to {last}.",
+        "Basemap: {tiles} {tiles:tile|tiles} of zooms {first} to {last}.",
         tiles=number(len(taken.places), 0),
         first=first,
         last=last,

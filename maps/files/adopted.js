@@ -100,23 +100,25 @@ function adoptionMark(layer, area) {
 /** Say in a few sentences what an audit comes to. */
 function adoptionSentence({ result, layer, shapes }) {
   const { inputs, outside } = result;
-  const hosts = valuesOf(layer, "hosts", shapes.areas.length);
+  const total = shapes.areas.length;
+  const withHosts = valuesOf(layer, "hosts", total).filter((count) => count > 0).length;
   const parts = [
-    t("Of {total} {unit}, {with_hosts} have audited hosts; the others have no figure.", {
-      total: number(shapes.areas.length),
-      unit: areaUnit(result),
-      with_hosts: number(hosts.filter((count) => count > 0).length),
+    t("Of {total} {unit}, {with_hosts} {with_hosts:has|have} audited hosts.", {
+      total: number(total),
+      unit: areaUnit(result, total),
+      with_hosts: number(withHosts),
     }),
   ];
+  if (withHosts < total) parts.push(t("The {others:other has|others have} no figure.", { others: total - withHosts }));
   if (inputs.judged) {
-    parts.push(t("Of {judged} hosts of which it is known, {having} have an IPv6 address ({share}).", {
+    parts.push(t("Of {judged} {judged:host|hosts} of which it is known, {having} {having:has|have} an IPv6 address ({share}).", {
       judged: number(inputs.judged),
       having: number(inputs.with_aaaa),
       share: percent(inputs.with_aaaa / inputs.judged),
     }));
   }
   if (inputs.tried) {
-    parts.push(t("Of {tried} that were tried, {reached} answered; {dead} publish an address where nobody answers.", {
+    parts.push(t("Of {tried} that {tried:was|were} tried, {reached} answered; {dead} {dead:publishes|publish} an address where nobody answers.", {
       tried: number(inputs.tried),
       reached: number(inputs.reached),
       dead: number(inputs.dead),
@@ -125,7 +127,7 @@ function adoptionSentence({ result, layer, shapes }) {
   const unknown = inputs.hosts - inputs.judged;
   if (unknown) parts.push(t("Of {n} it is not known.", { n: number(unknown) }));
   for (const [reason, count] of outside) {
-    parts.push(t("{n} hosts stand in no area: {reason}.", { n: number(count), reason: reason[language] }));
+    parts.push(t("{n} {n:host stands|hosts stand} in no area: {reason}.", { n: number(count), reason: reason[language] }));
   }
   return parts.join(" ");
 }

@@ -1,25 +1,8 @@
 "use strict";
 // The report: a map and tables from the data block, sorted and filtered here, shown as text only.
-const data = JSON.parse(document.getElementById("data").textContent);
-const LANGUAGES = { en: "English", vi: "Tiếng Việt" };
-const LOCALES = { en: "en-GB", vi: "vi-VN" };
 const ROWS_AT_A_TIME = 500;
 let mostRows = ROWS_AT_A_TIME;
 let by = Object.keys(data.groupings)[0];
-let language = Object.hasOwn(LANGUAGES, data.language) ? data.language : "en";
-
-function t(text, values = {}) {
-  const words = data.words[language] ?? {};
-  const known = Object.hasOwn(words, text) ? words[text] : text;
-  return known.replace(/\{(\w+)\}/g, (whole, name) =>
-    Object.hasOwn(values, name) ? String(values[name]) : whole,
-  );
-}
-
-function number(value, digits = 0) {
-  const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
-  return new Intl.NumberFormat(LOCALES[language], options).format(value);
-}
 
 const count = (value) => (value === null ? "–" : number(value));
 const percent = (ratio) => (ratio === null ? "–" : `${number(100 * ratio, 1)}%`);
@@ -146,7 +129,7 @@ function draw(name) {
     kept = [...kept].sort((a, b) => sorting.sign * compared(value(a), value(b)));
   }
   if (name === "hosts") {
-    document.getElementById("shown").textContent = t("{shown} of {all} hosts are shown", {
+    document.getElementById("shown").textContent = t("{shown} of {all} {all:host|hosts} {shown:is|are} shown", {
       shown: number(Math.min(kept.length, mostRows)),
       all: number(data.hosts.length),
     });
@@ -194,7 +177,7 @@ const byProvince = new Map((data.groupings.province ?? []).map((row) => [row.gro
 
 function describe(name, row) {
   if (!row) return t("{name}: no host", { name });
-  return t("{name}: {with} of {judged} hosts with IPv6 ({share}), {dead} dead", {
+  return t("{name}: {with} of {judged} {judged:host|hosts} with IPv6 ({share}), {dead} dead", {
     name,
     with: number(row.with_aaaa),
     judged: number(row.judged),
@@ -289,8 +272,8 @@ function drawAll() {
   };
   // Others' lists often tell of addresses only: that nobody was asked is not that all answered.
   document.getElementById("sentence").textContent = all.tried
-    ? t("{with} of {judged} hosts have an IPv6 address ({share}); {dead} publish one where nobody answers.", found)
-    : t("{with} of {judged} hosts have an IPv6 address ({share}); whether they answer was not tried.", found);
+    ? t("{with} of {judged} {judged:host|hosts} {with:has|have} an IPv6 address ({share}); {dead} {dead:publishes|publish} one where nobody answers.", found)
+    : t("{with} of {judged} {judged:host|hosts} {with:has|have} an IPv6 address ({share}); whether {with:it answers|they answer} was not tried.", found);
   const out = excluded(all);
   document.getElementById("left-out").textContent = out ? `${t("Left out")}: ${out}.` : "";
   document.getElementById("scheme").textContent = data.verified

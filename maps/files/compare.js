@@ -108,14 +108,14 @@ function sayDifference() {
   data.scales.change.forEach(({ key }, index) => (counts[key] = number(found.reduce((sum, each) => sum + (each === index), 0))));
   if (isAdoption(state.result)) {
     at("difference").textContent = t(
-      "From A to B, of {total} {unit}: {better} have a higher share, {worse} a lower one and {same} the same; {settled} have a figure in B only, {unsettled} in A only and {neither} in neither.",
-      { total: number(total), unit: areaUnit(state.result), ...counts },
+      "From A to B, of {total} {unit}: {better} {better:has|have} a higher share, {worse} a lower one and {same} the same; {settled} {settled:has|have} a figure in B only, {unsettled} in A only and {neither} in neither.",
+      { total: number(total), unit: areaUnit(state.result, total), ...counts },
     );
     return;
   }
   at("difference").textContent = t(
-    "From A to B, of {total} {unit}: {better} went from not covered to covered, {worse} from covered to not covered; {settled} have a verdict in B only, {unsettled} in A only; {same} have the same verdict and {neither} none in either.",
-    { total: number(total), unit: areaUnit(state.result), ...counts },
+    "From A to B, of {total} {unit}: {better} went from not covered to covered, {worse} from covered to not covered; {settled} {settled:has|have} a verdict in B only, {unsettled} in A only; {same} {same:has|have} the same verdict and {neither} none in either.",
+    { total: number(total), unit: areaUnit(state.result, total), ...counts },
   );
 }
 

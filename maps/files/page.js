@@ -109,7 +109,7 @@ function sayBand(band, result) {
   band.replaceChildren(
     element("strong", t("SIMULATED")),
     " ",
-    t("{measured} measured, {simulated} simulated samples. This is not evidence of real coverage.", {
+    t("{measured} measured, {simulated} simulated {simulated:sample|samples}. This is not evidence of real coverage.", {
       measured: number(result.measured),
       simulated: number(result.simulated),
     }),
@@ -119,7 +119,7 @@ function sayBand(band, result) {
 function sayCautions(result) {
   const indicated = result.nr.nsa_indicated ?? 0;
   at("indication").hidden = !(result.by_indication && indicated);
-  at("indication").textContent = t("5G here is the phone's own 5G icon only, not measured: {n} samples.", {
+  at("indication").textContent = t("5G here is the phone's own 5G icon only, not measured: {n} {n:sample|samples}.", {
     n: number(indicated),
   });
   at("unverified").hidden = !result.unverified.length;

@@ -44,7 +44,7 @@ function factsOf(layer, area) {
   }
   for (const [key, count] of countsOf(layer, "nr", area)) {
     const fill = data.scales.nr.find((each) => each.key === key);
-    facts.push([t(fill.label), t("{n} samples", { n: number(count) })]);
+    facts.push([t(fill.label), t("{n} {n:sample|samples}", { n: number(count) })]);
   }
   for (const [reason, count] of countsOf(layer, "excluded", area)) {
     facts.push([t("Not counted: {reason}", { reason: said(reason) }), number(count)]);
@@ -98,10 +98,10 @@ function saySentence(pane, paragraph) {
   const counts = verdictCounts(layer, shapes);
   const total = shapes.areas.length;
   paragraph.textContent = t(
-    "Of {total} {unit}, {covered} are shown to be covered and {not_covered} not to be; {unproven} are unproven and {no_data} have no data. So between {covered} and {most} are covered.",
+    "Of {total} {unit}, {covered} {covered:is|are} shown to be covered and {not_covered} not to be; {unproven} {unproven:is|are} unproven and {no_data} {no_data:has|have} no data. So between {covered} and {most} {most:is|are} covered.",
     {
       total: number(total),
-      unit: areaUnit(result),
+      unit: areaUnit(result, total),
       covered: number(counts.covered),
       not_covered: number(counts.not_covered),
       unproven: number(counts.unproven),
@@ -115,14 +115,13 @@ function saySentence(pane, paragraph) {
 function sayHeadline(pane) {
   const { result, layer, shapes, shown, classified } = pane;
   const total = shapes.areas.length;
-  const unit = areaUnit(result);
   let [figure, words] = ["–", t("nothing is known of any host")];
   if (!isAdoption(result)) {
     figure = number(verdictCounts(layer, shapes).covered);
-    words = t("of {total} {unit} are proven to be covered", { total: number(total), unit });
+    words = t("of {total} {unit} {covered:is|are} proven to be covered", { total: number(total), unit: areaUnit(result, total), covered: figure });
   } else if (result.inputs.judged) {
     figure = percent(result.inputs.with_aaaa / result.inputs.judged);
-    words = t("of {total} audited hosts have an IPv6 address", { total: number(result.inputs.judged) });
+    words = t("of {total} audited {total:host has|hosts have} an IPv6 address", { total: number(result.inputs.judged) });
   }
   at("headline-figure").textContent = figure;
   at("headline-words").textContent = words;

@@ -1,31 +1,9 @@
 "use strict";
-// What the page says, in the reader's language. An English text is the key of its translation.
-const LANGUAGES = { en: "English", vi: "Tiếng Việt" };
-const LOCALES = { en: "en-GB", vi: "vi-VN" };
-let language = Object.hasOwn(LANGUAGES, data.language) ? data.language : "en";
-
-/** Give a text in the reader's language, with its {values} filled in. */
-function t(text, values = {}) {
-  const words = data.words[language] ?? {};
-  const known = Object.hasOwn(words, text) ? words[text] : text;
-  return known.replace(/\{(\w+)\}/g, (whole, name) =>
-    Object.hasOwn(values, name) ? String(values[name]) : whole,
-  );
-}
+// What the page says of results, areas and times.
 
 /** Give a short name from the data (a reason, a threshold, an input) as words. */
 function said(name) {
   return Object.hasOwn(data.named, name) ? t(data.named[name]) : name.replaceAll("_", " ");
-}
-
-const formats = new Map();
-
-function number(value, digits = 0) {
-  const key = `${language} ${digits}`;
-  if (!formats.has(key)) {
-    formats.set(key, new Intl.NumberFormat(LOCALES[language], { minimumFractionDigits: digits, maximumFractionDigits: digits }));
-  }
-  return formats.get(key).format(value);
 }
 
 /** Give a ratio as a percentage. One short of 1 is never written as 100 %. */
@@ -69,20 +47,20 @@ function operatorName(operator) {
   return operator === "any" ? t("Any operator (the best)") : operator;
 }
 
-/** Give what an area is, in the plural: communes, H3 cells. */
-function areaUnit(result) {
+/** Give what so many areas are: commune, communes, H3 cells. */
+function areaUnit(result, count = null) {
   const cell = /^h3:(\d+)$/.exec(result.area);
-  if (cell) return t("H3 cells (resolution {n})", { n: cell[1] });
+  if (cell) return t("{count:H3 cell|H3 cells} (resolution {n})", { count, n: cell[1] });
   const units = {
-    village: t("villages"),
-    commune: t("communes"),
-    district: t("districts"),
-    county: t("counties"),
-    province: t("provinces"),
-    state: t("states"),
-    country: t("countries"),
+    village: t("{count:village|villages}", { count }),
+    commune: t("{count:commune|communes}", { count }),
+    district: t("{count:district|districts}", { count }),
+    county: t("{count:county|counties}", { count }),
+    province: t("{count:province|provinces}", { count }),
+    state: t("{count:state|states}", { count }),
+    country: t("{count:country|countries}", { count }),
   };
-  return Object.hasOwn(units, result.area) ? units[result.area] : t("areas");
+  return Object.hasOwn(units, result.area) ? units[result.area] : t("{count:area|areas}", { count });
 }
 
 /** Make an element; texts go in as text, whatever they hold. */

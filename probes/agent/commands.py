@@ -185,7 +185,8 @@ def show_plan(
     ]
     print_table(rows, _PLAN_HEADERS)
     note(
-        "{villages} of {all} villages still need {places} places",
+        "{villages} of {all} {all:village|villages} still {villages:needs|need} {places}"
+        " {places:place|places}",
         villages=len(legs),
         all=len(plan.villages),
         places=sum(leg.needed for leg in legs),
@@ -220,7 +221,7 @@ def gaps(session: Session, limit: int, as_json: bool) -> None:
     else:
         print_table([_gap_row(gap) for gap in found.gaps[-limit:]], _GAP_HEADERS)
     note(
-        "{planned} attempts planned, {measured} gave a sample",
+        "{planned} {planned:attempt|attempts} planned, {measured} gave a sample",
         planned=number(found.planned, 0),
         measured=number(found.measured, 0),
     )

@@ -101,8 +101,8 @@ class Screen:
     def end(self, status: Status) -> None:
         """Say what is kept when a run ends, and what to do with it."""
         self._note(
-            "{stored} samples are stored, {unsent} not handed over yet; hand them over by: phusong"
-            " data export FILE.db",
+            "{stored} {stored:sample is|samples are} stored, {unsent} not handed over yet; hand"
+            " over by: phusong data export FILE.db",
             stored=self.view.stored,
             unsent=status.unsent,
         )

@@ -177,11 +177,11 @@ def way_to(leg: Leg) -> str:
     """Name a village, how far it is in which direction, and how many places it still needs."""
     name = leg.village.name
     if leg.distance_m is None:
-        return say("{name}: {needed} places", name=name, needed=leg.needed)
+        return say("{name}: {needed} {needed:place|places}", name=name, needed=leg.needed)
     if leg.direction is None:
-        return say("{name}, here: {needed} places", name=name, needed=leg.needed)
+        return say("{name}, here: {needed} {needed:place|places}", name=name, needed=leg.needed)
     return say(
-        "{name}, {km} km {direction}: {needed} places",
+        "{name}, {km} km {direction}: {needed} {needed:place|places}",
         name=name,
         km=figure(leg.distance_m / 1000),
         direction=say(leg.direction),

@@ -8,6 +8,7 @@ One flow of a transfer: its counts at the receiver, its texts, its kernel's view
 import json
 import socket
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -74,7 +75,7 @@ class Stream(Protocol):
 
 
 @dataclass
-class Lane:
+class Lane(ABC):
     """One flow while it runs; its points are bytes counted at the receiver."""
 
     stream: Stream
@@ -161,29 +162,31 @@ class Lane:
         """Give the memory that the receiver's kernel holds of what `count` has not in it yet."""
         return 0
 
+    @abstractmethod
     def count(self) -> int | None:
         """Give the payload bytes that the receiver has counted; None: nobody can say now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def progress(self) -> int:
         """Give a number that grows as long as the flow is alive."""
-        raise NotImplementedError
 
+    @abstractmethod
     def moved(self) -> int:
         """Give the payload bytes that the flow has cost so far."""
-        raise NotImplementedError
 
     def moved_on(self) -> bool:
         """Tell whether payload ever came through."""
         return self.progress() >= LEAST_BYTES
 
+    @abstractmethod
     def arrived(self) -> int:
         """Give the payload bytes that are known to have arrived."""
-        raise NotImplementedError
 
+    @abstractmethod
     def heard(self) -> None:
         """Use a measurement of the server's."""
 
+    @abstractmethod
     def judge(self) -> None:
         """Refuse a flow that is no measurement."""
 
@@ -239,6 +242,12 @@ class Download(Lane):
 
     def arrived(self) -> int:
         return self.stream.received_bytes
+
+    def heard(self) -> None:
+        """Let it pass: the receiver is here, and knows."""
+
+    def judge(self) -> None:
+        """Take every flow: its bytes were counted here."""
 
 
 class Upload(Lane):

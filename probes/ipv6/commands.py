@@ -111,7 +111,11 @@ def audit(
         left = [row for row in listed if row.host not in done]
         if earlier and left and not again:
             name = earlier[-1]
-            note("continuing {audit}: {done} hosts are done", audit=name, done=len(done))
+            note(
+                "continuing {audit}: {done} {done:host is|hosts are} done",
+                audit=name,
+                done=len(done),
+            )
         else:
             name, left = f"{start}{datetime.now(UTC):%Y%m%dT%H%M%SZ}", listed
         with progress("Auditing", len(left)) as step:
@@ -221,7 +225,8 @@ def import_list(
         print_json([{"audit": name, "new": merged.new, "duplicate": merged.duplicate}])
     else:
         note(
-            "{new} results added as {audit}, {duplicate} were there already",
+            "{new} {new:result|results} added as {audit}, {duplicate} {duplicate:was|were} there"
+            " already",
             new=number(merged.new, 0),
             duplicate=number(merged.duplicate, 0),
             audit=name,

@@ -107,7 +107,7 @@ def serve(
         _show_listening(server, as_json=as_json)
         with suppress(KeyboardInterrupt):
             threading.Event().wait()
-    note("{tests} tests served", tests=server.served)
+    note("{tests} {tests:test|tests} served", tests=server.served)
 
 
 def _show_listening(server: "MeasurementServer", *, as_json: bool) -> None:

@@ -240,7 +240,7 @@ def test_one_village_alone_is_judged(phusong: Run, driven: Path, squares: Path) 
     squares.write_text(json.dumps(collection), "utf-8")
     phusong("boundaries", "load", squares)
     done = phusong("coverage", "compute", "--rule", "signal-lte")
-    assert (done.code, "Proven covered: 1 of 1 areas" in done.err) == (0, True)
+    assert (done.code, "Proven covered: 1 of 1 area;" in done.err) == (0, True)
     assert "20 outside every area" in done.err
 
 

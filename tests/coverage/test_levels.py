@@ -106,7 +106,7 @@ def test_codes_that_do_not_nest_are_joined_by_shape(chunk: MakeChunk) -> None:
         "level": "village", "areas": 1, "of": 4, "first": "v3",
     }  # fmt: skip
     told = list(result_lines(together[0], lambda value, digits: f"{value:.{digits}f}"))
-    assert any("1 of 4 areas of level village (first: v3) name no area" in line for line in told)
+    assert any("1 of 4 areas of level village (first: v3) names no area" in line for line in told)
     # Another set's codes mean something else, whatever they look like.
     other = judged(made, [replace(VILLAGES, set_id="another"), COMMUNES])[1]
     assert (other.inputs["found_by"], "not_nested" in other.inputs) == ("shapes", False)

@@ -42,7 +42,7 @@ def result(*verdicts: tuple[Verdict, int | None]) -> Result:
         ([(Verdict.COVERED, 0)] * 2, Standing.MET, 0, "is met"),
         (
             [(Verdict.COVERED, 0), (Verdict.NOT_COVERED, None), (Verdict.UNPROVEN, 9)],
-            *(Standing.MISSED, 9, "is missed: 1 are disproven"),
+            *(Standing.MISSED, 9, "is missed: 1 is disproven"),
         ),
         (
             [(Verdict.COVERED, 0), (Verdict.UNPROVEN, 9), (Verdict.NO_DATA, 73)],

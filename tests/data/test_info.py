@@ -77,6 +77,20 @@ def test_info_prints_counts_or_json(filled: Path, phusong: Run) -> None:
     assert "mô phỏng" in phusong("data", "info", lang="vi").out
 
 
+def test_of_many_square_degrees_the_first_are_shown_and_all_are_counted(
+    phusong: Run, make_sample: MakeSample, tmp_path: Path
+) -> None:
+    with Store.open(tmp_path / "test.db") as store:
+        store.merge(
+            make_sample(seq=1 + number, position=Position(lon=80.5 + number, lat=10.5))
+            for number in range(21)
+        )
+    done = phusong("data", "info")
+    assert "99 … 100 " in done.out
+    assert "100 … 101 " not in done.out
+    assert done.err == "20 of 21 square degrees.\n"
+
+
 def test_info_makes_no_store_where_there_is_none(phusong: Run, tmp_path: Path) -> None:
     done = phusong("data", "info", db=tmp_path / "none.db")
     assert done.code == 3

@@ -1,6 +1,7 @@
 """IPv6 adoption as a layer of the map: figures where hosts were audited, and none elsewhere."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -79,12 +80,22 @@ def test_a_reader_finds_adoption_among_what_is_shown_and_comes_back_to_the_opera
     assert legend[unknown] == 1, "area 3 could be 50%"
     assert opened.text("#headline-figure") == "80.0%"
     assert "of 5 audited hosts have an IPv6 address" in opened.text("#headline")
-    assert "1 hosts stand in no area: the area's code is not known here" in opened.text("#sentence")
+    sentence = opened.text("#sentence")
+    assert sentence.startswith("Of 5 communes, 4 have audited hosts. The other has no figure.")
+    assert "1 host stands in no area: the area's code is not known here" in sentence
     assert not opened.page.locator("#operator").is_visible()
     assert "IPv6 adoption of audited hosts · 2026-08-01 (UTC)" in opened.text("#subtitle")
     opened.page.select_option("#show", "share")
     assert opened.run("() => [state.layer.operator, state.show]") == ["Viettel", "share"]
     assert (opened.console, opened.requests) == ([], [])
+
+
+def test_where_every_area_has_hosts_no_others_are_spoken_of(
+    open_page: Any, four_verdicts: DrawnResult, audited: Make
+) -> None:
+    four = replace(audited(), geometry=four_verdicts.geometry.iloc[:4])
+    sentence = open_page(render_page([], adoptions=[four])).text("#sentence")
+    assert sentence.startswith("Of 4 communes, 4 have audited hosts. Of 5 hosts of which")
 
 
 @pytest.mark.parametrize(
@@ -146,7 +157,7 @@ def test_two_audits_are_periods_and_are_held_against_each_other(
     opened.page.click("#compare")
     opened.settle()
     assert opened.run("() => [state.result.audit, other.result.audit]") == ["2025", "2026"]
-    assert "1 have a higher share, 0 a lower one and 2 the same" in opened.text("#difference")
+    assert "1 has a higher share, 0 a lower one and 2 the same" in opened.text("#difference")
     opened.page.select_option("#other-show", "change")
     assert opened.run("() => other.classified.counts") == [1, 0, 2, 0, 0, 2]
     kept = opened.run("() => location.hash")

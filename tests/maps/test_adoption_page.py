@@ -102,7 +102,9 @@ def test_the_report_opens_without_a_request_and_fits_the_screen(
     assert page.said == []
     width = page.evaluate("() => document.documentElement.scrollWidth")
     assert width == (390 if phone else 1280)
-    assert "2 of 3 hosts have an IPv6 address (66.7%); 1 publish" in page.inner_text("#sentence")
+    assert "2 of 3 hosts have an IPv6 address (66.7%); 1 publishes one" in page.inner_text(
+        "#sentence"
+    )
 
 
 def test_hostile_names_are_text_everywhere(opened: Any) -> None:
@@ -186,7 +188,7 @@ def test_where_nobody_was_asked_that_is_said_and_is_no_zero(
 ) -> None:
     page = open_report(tried=False)
     sentence = page.inner_text("#sentence")
-    assert sentence.endswith("(100.0%); whether they answer was not tried.")
+    assert sentence.endswith("(100.0%); whether it answers was not tried.")
     cells = page.locator("#groups tbody tr").first.locator("td").all_inner_texts()
     assert cells[:2] == ["1", "1"]
     assert cells[4:7] == ["0", "–", "–"]

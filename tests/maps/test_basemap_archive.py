@@ -13,6 +13,7 @@ from PIL import Image
 from pmtiles.tile import Compression, TileType, deserialize_header, serialize_header
 
 from phusong.data.errors import MapError
+from phusong.data.words import say, use_language
 from phusong.maps.basemap.archive import ArchiveTiles
 from phusong.maps.basemap.tiles import take_tiles
 from phusong.maps.basemap.vector import BUILT, GREEN, LAND, WATER, draw_tile
@@ -249,9 +250,45 @@ def test_hostile_pictures_in_a_file_are_refused(write_pmtiles: Any) -> None:
         take_tiles(ArchiveTiles(path), SQUARES, most_bytes=PLENTY)
 
 
-@pytest.mark.parametrize("content", [b"x" * 500, b"PMTiles\x02" + bytes(500), b"MZ" * 200])
-def test_what_is_no_pmtiles_file_is_a_message(content: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"x" * 500, "is not a PMTiles file of version 3: it begins with b'xxxxxxxxxxxx'; a basem"),
+        (b"a map", "is not a PMTiles file of version 3: it begins with b'a map'; a basemap"),
+        (b"SQLite format 3\0" + bytes(500), "begins with b'SQLite forma'; .* makes one of MBTiles"),
+        # The versions before 3 began so.
+        (b"PM\x02\x00" + bytes(500), "is not a PMTiles file of version 3"),
+        (b"PMTiles\x04" + bytes(500), "is a PMTiles file of version 4; phusong reads version 3"),
+        (b"PMTiles\x03" + bytes([255] * 500), "cut off or damaged: its header"),
+        (b"", "cut off or damaged: its header"),
+    ],
+)
+def test_what_is_no_pmtiles_file_is_a_message(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "own.pmtiles"
     path.write_bytes(content)
-    with pytest.raises(MapError, match="not a PMTiles file of version 3"):
+    with pytest.raises(MapError, match=message):
         ArchiveTiles(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"root_length": 1 << 62}, "không đọc được phần mà nó trỏ tới;"),
+        ({"root_offset": 0, "root_length": 100}, "không đọc được các bảng chỉ mục của nó;"),
+        ({"metadata_offset": 0, "metadata_length": 100}, "không đọc được siêu dữ liệu của nó;"),
+    ],
+)
+def test_what_is_damaged_is_said_in_the_readers_language(
+    changes: dict[str, Any], said: str, write_pmtiles: Any, pictures: Any
+) -> None:
+    path = write_pmtiles(pictures)
+    content = path.read_bytes()
+    header = deserialize_header(content[:127]) | changes
+    path.write_bytes(serialize_header(header) + content[127:])
+    use_language("vi")
+    try:
+        with pytest.raises(MapError) as raised:
+            take_tiles(ArchiveTiles(path), SQUARES, most_bytes=PLENTY)
+        assert said in say(raised.value.template, **raised.value.values)
+    finally:
+        use_language("en")

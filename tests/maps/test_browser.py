@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import shapely
 
+from phusong.coverage.summary import Verdict
 from phusong.maps.columns import DrawnResult
 from phusong.maps.page import PageOptions, render_page
 
@@ -65,6 +66,22 @@ def test_the_legend_counts_the_areas(opened: Any) -> None:
 def test_the_sentence_gives_a_range_and_not_a_single_figure(opened: Any) -> None:
     assert opened.text("#sentence").startswith("Of 5 communes, 2 are shown to be covered")
     assert "between 2 and 4" in opened.text("#sentence")
+
+
+def test_a_single_area_is_spoken_of_in_the_singular(
+    open_page: Any, make_area: Any, make_result: Any, squares: Any
+) -> None:
+    result = make_result(make_area("1", Verdict.UNPROVEN, nr_evidence={"nsa_indicated": 1}))
+    opened = open_page(render_page([DrawnResult(result=result, geometry=squares("1"))]))
+    assert opened.text("#sentence") == (
+        "Of 1 commune, 0 are shown to be covered and 0 not to be; 1 is unproven and 0 have no data."
+        " So between 0 and 1 is covered."
+    )
+    assert opened.text("#headline-words") == "of 1 commune are proven to be covered"
+    opened.run("() => choose(state.shapes.areas[0])")
+    assert opened.text("#card").endswith("\n1 sample")
+    opened.page.click("#language")
+    assert opened.text("#sentence").startswith("Trong 1 đơn vị cấp xã, ")
 
 
 def test_simulated_samples_have_a_band_that_gives_both_counts(opened: Any) -> None:

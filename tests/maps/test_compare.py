@@ -94,7 +94,7 @@ def test_the_difference_names_what_changed_both_ways_and_adds_up(comparing: Any)
     assert (
         "of 5 communes: 1 went from not covered to covered, 1 from covered to not covered" in said
     )
-    assert "0 have a verdict in B only, 1 in A only; 1 have the same verdict and 1 none" in said
+    assert "0 have a verdict in B only, 1 in A only; 1 has the same verdict and 1 none" in said
 
 
 def test_the_change_itself_can_be_drawn_where_both_are_over_the_same_areas(comparing: Any) -> None:

@@ -95,7 +95,8 @@ def ask_services(
     doubtful = sum(not entry.verified for entry in listed.services)
     if doubtful:
         note(
-            "{doubtful} of {all} addresses in the catalogue ({as_of}) are not verified",
+            "{doubtful} of {all} {all:address|addresses} in the catalogue ({as_of})"
+            " {doubtful:is|are} not verified",
             doubtful=doubtful,
             all=len(listed.services),
             as_of=listed.as_of,

@@ -329,37 +329,23 @@ SETTINGS = settings(
 )
 
 
-@pytest.mark.parametrize("write", [write_parquet, write_zip])
+@pytest.mark.parametrize(
+    ("write", "ending"),
+    [(write_parquet, ".parquet"), (write_zip, ".zip"), (write_shapefile, ".dbf")],
+)
 def test_a_spoilt_table_ends_in_our_error_or_in_rows_that_add_up(
-    store: Store, tmp_path: Path, write: Callable[[Path], Path]
+    store: Store, tmp_path: Path, write: Callable[[Path], Path], ending: str
 ) -> None:
-    whole = write(tmp_path).read_bytes()
-    path = tmp_path / "spoilt"
+    path = write(tmp_path)
+    spoilt = path.with_suffix(ending)
+    whole = spoilt.read_bytes()
 
     @SETTINGS
     @given(st.data())
     def spoil_and_import(data: st.DataObject) -> None:
         content = bytearray(whole)
         spoil(data, content, 0, len(content))
-        path.write_bytes(content)
-        add_up(store, path, OPTIONS)
-
-    spoil_and_import()
-
-
-def test_spoilt_values_of_a_shapefile_end_in_our_error_or_in_rows_that_add_up(
-    store: Store, tmp_path: Path
-) -> None:
-    path = write_shapefile(tmp_path)
-    values = path.with_suffix(".dbf")
-    whole = values.read_bytes()
-
-    @SETTINGS
-    @given(st.data())
-    def spoil_and_import(data: st.DataObject) -> None:
-        content = bytearray(whole)
-        spoil(data, content, 0, len(content))
-        values.write_bytes(content)
+        spoilt.write_bytes(content)
         add_up(store, path, OPTIONS)
 
     spoil_and_import()

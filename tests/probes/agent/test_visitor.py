@@ -24,6 +24,17 @@ from .conftest import Modem, Receiver, Time, served
 Make = Callable[..., Visitor]
 Kept = Callable[[], list[Sample]]
 
+# What may change of the radio while a test runs, and the reason that then stands in the sample.
+radio_changes = pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"cell_id": "7654321"}, None),
+        ({"rsrp_dbm": -110.0}, None),
+        ({"rat": Rat.NR_NSA}, "radio_changed"),
+        ({"plmn": "45201"}, "radio_changed"),
+    ],
+)
+
 
 def record(sample: Sample) -> dict[str, Any]:
     assert sample.source.record
@@ -79,15 +90,7 @@ def test_a_small_download_names_the_rule_by_which_it_ended(agent: Make, kept: Ke
     assert seen["phases"][-1]["stopped_by"] in ("enough", "peer", "duration")
 
 
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"cell_id": "7654321"}, None),
-        ({"rsrp_dbm": -110.0}, None),
-        ({"rat": Rat.NR_NSA}, "radio_changed"),
-        ({"plmn": "45201"}, "radio_changed"),
-    ],
-)
+@radio_changes
 def test_a_failure_with_a_change_midway_is_marked_as_a_success_is(
     agent: Make, kept: Kept, changes: dict[str, Any], reason: str | None
 ) -> None:
@@ -113,15 +116,7 @@ def test_a_service_that_is_lost_midway_is_a_failure_and_no_second_network(
     assert record(sample)["radio"]["changed"] == ["registered"]
 
 
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"cell_id": "7654321"}, None),
-        ({"rsrp_dbm": -110.0}, None),
-        ({"rat": Rat.NR_NSA}, "radio_changed"),
-        ({"plmn": "45201"}, "radio_changed"),
-    ],
-)
+@radio_changes
 def test_a_change_midway_is_recorded_and_two_networks_are_marked(
     agent: Make, kept: Kept, changes: dict[str, Any], reason: str | None
 ) -> None:
