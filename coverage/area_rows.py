@@ -117,8 +117,7 @@ class AreaRows(Sequence[AreaSummary]):
         return len(self.area)
 
     def __iter__(self) -> Iterator[AreaSummary]:
-        for start in range(0, len(self), _AT_ONCE):
-            yield from self._made(slice(start, start + _AT_ONCE))
+        return (AreaSummary(**record) for record in self.records())
 
     @overload
     def __getitem__(self, which: int) -> AreaSummary: ...
@@ -141,7 +140,15 @@ class AreaRows(Sequence[AreaSummary]):
         """Give a field of all rows that is not about the area's or the operator's name."""
         return self.columns[name].at(self.group)
 
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Give the fields of all rows by name."""
+        for start in range(0, len(self), _AT_ONCE):
+            yield from self._records(slice(start, start + _AT_ONCE))
+
     def _made(self, which: slice) -> Iterator[AreaSummary]:
+        return (AreaSummary(**record) for record in self._records(which))
+
+    def _records(self, which: slice) -> Iterator[dict[str, Any]]:
         groups = self.group[which]
         fields = {name: column.at(groups) for name, column in self.columns.items()}
         owners = [self.named[area] for area in self.area[which].tolist()]
@@ -153,4 +160,4 @@ class AreaRows(Sequence[AreaSummary]):
         fields["operator"] = [ANY_OPERATOR if best else name for best, name in pairs]
         names = tuple(fields)
         for values in zip(*fields.values(), strict=True):
-            yield AreaSummary(**dict(zip(names, values, strict=True)))
+            yield dict(zip(names, values, strict=True))

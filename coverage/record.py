@@ -5,13 +5,15 @@ Counts and verdicts are columns, for questions in SQL; what has no column of its
 JSON beside them, so that nothing of a result is lost on the way through a store.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
+import orjson
+
+from .area_rows import AreaRows
 from .summary import AreaSummary, Result, Verdict
 
 _HEADER_FIELDS = frozenset({"rule", "area", "boundary_id", "software", "computed_at", "areas"})
@@ -30,10 +32,8 @@ _AREA_COLUMNS = frozenset(
         "simulated",
     }
 )
-_SUMMARY_FIELDS = tuple(each.name for each in fields(AreaSummary) if each.name not in _AREA_COLUMNS)
-# `json.dumps` would make an encoder for every row.
-_as_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False).encode
-_summary_of = attrgetter(*_SUMMARY_FIELDS)
+_AREA_FIELDS = tuple(each.name for each in fields(AreaSummary))
+_values_of = attrgetter(*_AREA_FIELDS)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -55,12 +55,14 @@ def result_to_rows(result: Result) -> tuple[dict[str, Any], list[dict[str, Any]]
         "software": result.software,
         "inputs": _as_json(rest),
     }
-    return header, list(map(_area_row, result.areas))
+    areas = result.areas
+    records = areas.records() if isinstance(areas, AreaRows) else map(_area_record, areas)
+    return header, list(map(_area_row, records))
 
 
 def result_from_rows(header: Mapping[str, Any], areas: Iterable[Mapping[str, Any]]) -> Result:
     """Give back the result whose rows `result_to_rows` made."""
-    rest = json.loads(header["inputs"])
+    rest = orjson.loads(header["inputs"])
     for name in ("period_start", "period_end"):
         if rest[name] is not None:
             rest[name] = datetime.fromisoformat(rest[name])
@@ -83,19 +85,27 @@ def describe_result(result: Result) -> dict[str, Any]:
     return record
 
 
-def _area_row(area: AreaSummary) -> dict[str, Any]:
-    row = {name: getattr(area, name) for name in _AREA_COLUMNS}
-    row["verdict"] = area.verdict.value
-    told = zip(_SUMMARY_FIELDS, _summary_of(area), strict=True)
+def _as_json(told: Mapping[str, Any]) -> str:
+    return orjson.dumps(told, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _area_record(area: AreaSummary) -> dict[str, Any]:
+    return dict(zip(_AREA_FIELDS, _values_of(area), strict=True))
+
+
+def _area_row(record: dict[str, Any]) -> dict[str, Any]:
+    row = {name: record[name] for name in _AREA_COLUMNS}
+    row["verdict"] = record["verdict"].value
     # What is missing is not told: for most rows of a large result that is half of the fields.
-    row["summary"] = _as_json({name: value for name, value in told if value is not None})
+    told = record.items()
+    row["summary"] = _as_json({k: v for k, v in told if v is not None and k not in _AREA_COLUMNS})
     return row
 
 
 def _area(row: Mapping[str, Any]) -> AreaSummary:
     values = {name: row[name] for name in _AREA_COLUMNS}
     values["verdict"] = Verdict(row["verdict"])
-    return AreaSummary(**values, **json.loads(row["summary"]))
+    return AreaSummary(**values, **orjson.loads(row["summary"]))
 
 
 def _microseconds(moment: datetime) -> int:

@@ -48,6 +48,9 @@ EDGES = np.array(
         )
     )
 )
+# What a bin begins with: the lowest reaches down without end, and nothing lies above the highest.
+_AROUND = np.concatenate([[-np.inf], EDGES, [np.nan]])
+_BIN_BITS = len(EDGES).bit_length()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +165,25 @@ def _count(samples: Frame, judged: Judged, inside: Ints, group: Ints) -> dict[st
 
 
 def _bins(values: Floats, measure: npt.NDArray[np.int32]) -> Sums:
-    bins = np.searchsorted(EDGES, values, side="right").astype(np.int16)
-    return add_up((measure, bins), {"count": np.ones(len(values), dtype=np.int64)})
+    key = (measure.astype(np.int64) << _BIN_BITS) + bin_numbers(values)
+    key, count = np.unique(key, return_counts=True)
+    bins = (key & ((1 << _BIN_BITS) - 1)).astype(np.int16)
+    return Sums(((key >> _BIN_BITS).astype(np.int32), bins), {"count": count.astype(np.int64)})
+
+
+def bin_numbers(values: Floats) -> Ints:
+    """
+    Give the bin of each reading: how many of the `EDGES` are not above it.
+
+    Bins are equally wide in the logarithm, so that it says which one, but for its rounding, which
+    machines do differently: the edges beside it decide.
+    """
+    bounded = np.clip(values, EDGES[0] / 2, EDGES[-1] * 2)
+    near = np.log(bounded / EDGES[0]) / np.log(EDGES[1] / EDGES[0])
+    bins = np.clip(near.astype(np.int64) + 1, 0, len(EDGES))
+    bins += values >= _AROUND[bins + 1]
+    bins -= values < _AROUND[bins]
+    return np.asarray(bins)
 
 
 def _solar_day(started_us: Ints, lon: Floats) -> npt.NDArray[np.int32]:

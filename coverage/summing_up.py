@@ -1,7 +1,7 @@
 """From a tally to what a result says: a row for each area and operator, and the best of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from .measures import count_occasions, estimates, spreads
 from .reduce import EVIDENCE, METRICS, REASONS, Tally
 from .rules import Rule
 from .sectors import Sectors
+from .summary import AreaSummary
 from .verdict import NEVER, VERDICTS, Judgement, Judgements, judge, judge_all
 
 _PLAIN_COUNTS = ("samples", "trials", "successes", "simulated", "uncertain")
@@ -139,12 +140,12 @@ def _speeds(tally: Tally, rule: Rule, sectors: Sectors | None) -> dict[str, Colu
 
 def _columns_of_nothing(nothing: Judgement) -> dict[str, Column]:
     """Give the same where there is no group: the other fields are those of no sample at all."""
+    unseen = AreaSummary(
+        code="", name="", verdict=nothing.verdict, further_places=nothing.further_places
+    )
     none = np.empty(0, dtype=np.int64)
-    return {
-        "operator": _choices(none, (), None),
-        "verdict": _choices(none, (), nothing.verdict),
-        "further_places": _further(none, nothing.further_places),
-    }
+    said = {each.name: getattr(unseen, each.name) for each in fields(unseen)} | {"operator": None}
+    return {name: _choices(none, (), value) for name, value in said.items()}
 
 
 def _choices(numbers: npt.NDArray[Any], things: Sequence[Any], nothing: Any) -> Choices:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from phusong.coverage.frame import COLUMNS, Frame, sample_frame
 from phusong.coverage.hexagons import cells_of
 from phusong.coverage.measures import count_occasions, estimates, medians, spreads
-from phusong.coverage.reduce import METRICS, Tally, merge_tallies, tally_samples
+from phusong.coverage.reduce import EDGES, METRICS, Tally, bin_numbers, merge_tallies, tally_samples
 from phusong.coverage.rules import load_rule
 from phusong.coverage.trials import judge_samples
 
@@ -126,6 +126,14 @@ def test_exclusions_are_counted_by_reason_and_not_among_the_trials(chunk: MakeCh
     assert counted.count("samples").tolist() == [4]
     for name in ("trials", "cancelled", "poor_position", "other_kind"):
         assert counted.count(name).tolist() == [1]
+
+
+def test_a_reading_on_an_edge_is_in_the_bin_above_and_the_next_below_it_is_not() -> None:
+    beside = [np.nextafter(EDGES, -np.inf), EDGES, np.nextafter(EDGES, np.inf)]
+    beyond = [-1.0, 0.0, 5e-324, EDGES[0] / 2, EDGES[-1] * 2, 1e300, np.inf]
+    spread = np.random.default_rng(5).lognormal(3, 4, 50_000)
+    values = np.concatenate([*beside, beyond, spread])
+    assert bin_numbers(values).tolist() == np.searchsorted(EDGES, values, side="right").tolist()
 
 
 @pytest.mark.parametrize("value", [0.0004, 0.37, 1.0, 29.99, 30.0, 594.81, 9e5, 5e6])
