@@ -54,7 +54,6 @@ def judge(folder: Path, *, from_parquet: bool) -> dict[str, float]:
     from phusong.coverage.compute import compute
     from phusong.coverage.rules import load_rule
     from phusong.coverage.source import from_files
-    from phusong.coverage.trials import unread_columns
     from phusong.data.store import Store
 
     with Store.open(folder / "bench.db") as store:
@@ -63,7 +62,7 @@ def judge(folder: Path, *, from_parquet: bool) -> dict[str, float]:
         ready_s = time.process_time() - begun
         rules = [load_rule(RULE)]
         if from_parquet:
-            source = from_files(str(folder / "parts"), unread_columns(rules))
+            source = from_files(str(folder / "parts"), rules)
         else:
             source = nullcontext(given_store(store, rules))
         with source as given:

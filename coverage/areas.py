@@ -41,7 +41,8 @@ class Areas:
     ``code, name, parent_code, parent_name``, and ``geometry`` as long as there is no `index`; it is
     None for H3, whose cells need no drawing. The
     other fields name the set of boundaries, for the result. `within` is a finer level and the row
-    around each of its rows, where the levels nest by code; `astray` says where they do not.
+    around each of its rows, where the levels nest by code; `astray` says where they do not. `kept`
+    is the file that the index was taken from, if any.
     """
 
     label: str
@@ -52,6 +53,7 @@ class Areas:
     vintage: str | None = None
     approximate: bool = False
     index: AreaIndex | None = field(default=None, repr=False, compare=False)
+    kept: Path | None = field(default=None, repr=False, compare=False)
     within: tuple[str, Ints] | None = field(default=None, repr=False, compare=False)
     astray: Astray | None = field(default=None, repr=False, compare=False)
 
@@ -67,7 +69,32 @@ class Areas:
         if self.frame is None:
             return self
         index = kept_index(self.frame["code"], kept, self._key(self.frame))
-        return None if index is None else replace(self, index=index)
+        return None if index is None else replace(self, index=index, kept=kept)
+
+    def without_kept_index(self) -> "Areas":
+        """Give the same for another process of this machine, which takes the index by itself."""
+        return self if self.kept is None else replace(self, index=None)
+
+    def again_with_index(self) -> "Areas":
+        """
+        Undo `without_kept_index`.
+
+        Raises
+        ------
+        ConfigError
+            If the index is not where it was.
+        """
+        if self.kept is None or self.index is not None:
+            return self
+        found = self.with_kept_index(self.kept)
+        if found is None:
+            raise ConfigError(
+                "{file}: the index of {level} was removed or replaced while it was in use; nothing"
+                " was kept; do the same again",
+                file=self.kept,
+                level=self.label,
+            )
+        return found
 
     def _key(self, frame: pd.DataFrame) -> str:
         return f"{self.set_id} {self.label} {len(frame)}"

@@ -11,18 +11,19 @@ every few seconds, and gives up once there has been none for `WAIT_S`.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from distributed import Client, KilledWorker, LocalCluster, as_completed
 
 from ..data.errors import ConfigError, PhusongError
 from .counting import Counted, Job, count_chunk, merge_counted
-from .partitions import Survey, read_partition, survey_partition
+from .partitions import read_partition
 from .trials import unread_columns
 
+Found = TypeVar("Found")
 LOCAL = "local"
 # Dask's own functions carry no types.
 _client: Any = Client
@@ -80,32 +81,35 @@ def count_on(client: Any, job: Job, files: Sequence[str]) -> Iterator[Counted]:
     )
 
 
-def survey_on(client: Any, files: Sequence[str], without: Collection[str] = ()) -> Iterator[Survey]:
+def each_on(client: Any, do: Callable[[str], Found], files: Sequence[str]) -> Iterator[Found]:
     """
-    Look through files on a cluster for what must be known of every probe, file by file.
-
-    Columns named in `without` are not looked at.
+    Have something done on a cluster for every file, and give what was found as it comes.
 
     Raises
     ------
     ConfigError
         As `count_on`.
     """
-    return _each(client, files, lambda: (_survey_file, without))
+    return _each(client, files, lambda: (do,))
 
 
 def _each(
-    client: Any, files: Sequence[str], prepare: Callable[[], tuple[Callable[..., Any], Any]]
+    client: Any, files: Sequence[str], prepare: Callable[[], tuple[Any, ...]]
 ) -> Iterator[Any]:
-    """Have something done for every file, and give the answers as they come."""
+    """
+    Have something done for every file, and give the answers as they come.
+
+    `prepare` gives what to do, and what that is given before the file's name.
+    """
     waiting = list(files)
     try:
         for _ in range(_TRIES):
             lost: list[str] = []
             client.wait_for_workers(1, timeout=WAIT_S)
-            do, given = prepare()
+            do, *given = prepare()
             tasks = {
-                client.submit(do, given, file, retries=_TRIES, pure=False): file for file in waiting
+                client.submit(do, *given, file, retries=_TRIES, pure=False): file
+                for file in waiting
             }
             done = _as_completed(tasks)
             for _ in waiting:
@@ -147,7 +151,3 @@ def _next(client: Any, tasks: Any) -> Any:
 def _count_file(job: Job, file: str) -> Counted:
     chunks = read_partition(file, unread_columns(job.rules))
     return merge_counted(count_chunk(job, chunk) for chunk in chunks)
-
-
-def _survey_file(without: Collection[str], file: str) -> Survey:
-    return survey_partition(file, without)

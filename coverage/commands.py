@@ -142,10 +142,9 @@ def _samples(
 ) -> "AbstractContextManager[Given]":
     from ..data.errors import ConfigError
     from .source import from_files
-    from .trials import unread_columns
 
     if source is not None:
-        return from_files(source, unread_columns(rules), workers=workers, scheduler=scheduler)
+        return from_files(source, rules, workers=workers, scheduler=scheduler)
     if scheduler is not None:
         raise ConfigError("--scheduler needs --from: a cluster reads exported Parquet files")
     return _from_store(store, rules, period, workers)

@@ -1,17 +1,24 @@
-"""Counting by several processes: chunks go out, small tables come back, in the order of chunks."""
+"""
+Counting by several processes: chunks go out, small tables come back, in the order of chunks.
+
+An index of areas that is kept in a file is not sent: each process maps the same file, which is in
+memory once however many they are.
+"""
 
 import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from functools import cache
 
 from ..data.errors import ConfigError
 from .counting import Counted, Job, count_chunk
 from .frame import Chunk
 
 _AHEAD = 2
-_job: Job | None = None
+_sent: Job | None = None
 
 
 def count_by(workers: int) -> Callable[[Job, Iterable[Chunk]], Iterator[Counted]]:
@@ -25,7 +32,8 @@ def count_by(workers: int) -> Callable[[Job, Iterable[Chunk]], Iterator[Counted]
     def count(job: Job, chunks: Iterable[Chunk]) -> Iterator[Counted]:
         waiting: deque[Future[Counted]] = deque()
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context, _begin, (job,)) as pool:
+        sent = replace(job, areas=tuple(each.without_kept_index() for each in job.areas))
+        with ProcessPoolExecutor(workers, context, _begin, (sent,)) as pool:
             try:
                 for chunk in chunks:
                     waiting.append(pool.submit(_count, chunk))
@@ -40,17 +48,23 @@ def count_by(workers: int) -> Callable[[Job, Iterable[Chunk]], Iterator[Counted]
                     workers=workers,
                 ) from None
             finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+                # What is not wanted any more is not waited for.
+                pool.shutdown(wait=not waiting, cancel_futures=True)
 
     return count
 
 
 def _begin(job: Job) -> None:
-    global _job
-    _job = job
+    global _sent
+    _sent = job
 
 
 def _count(chunk: Chunk) -> Counted:
-    if _job is None:
+    return count_chunk(_job(), chunk)
+
+
+@cache
+def _job() -> Job:
+    if _sent is None:
         raise RuntimeError("this process was not given a job")
-    return count_chunk(_job, chunk)
+    return replace(_sent, areas=tuple(each.again_with_index() for each in _sent.areas))

@@ -7,8 +7,10 @@ before anything is counted; what is not a column of ours is not read.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import fsspec  # type: ignore[import-untyped]
 import numpy as np
@@ -16,9 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..data.errors import ConfigError
-from .asked import MAY_BE_LEFT_OUT, Tested, unasked_metrics
+from .asked import MAY_BE_LEFT_OUT, Tested, need_more_than_download, unasked_metrics
 from .frame import NAMES, NUMBERS, Chunk, to_names
 from .operators import home_operators
+from .rules import Rule
 
 CHUNK_ROWS = 250_000
 # As `phusong data export --partition` marks a folder while it writes it.
@@ -26,7 +29,7 @@ UNFINISHED = "_unfinished"
 _READ = (*NAMES, *NUMBERS, "started_at", "origin")
 # Looked at only where a rule asks for it.
 _RARELY_READ = ("engine", "tool")
-_SURVEYED = ("probe", "operator", "plmn", "kind", "outcome")
+_OPERATORS = ("operator", "plmn")
 
 
 def find_partitions(address: str) -> list[str]:
@@ -70,6 +73,52 @@ def read_partition(address: str, without: Collection[str] = ()) -> Iterator[Chun
     yield from map(_chunk, _batches(address, names))
 
 
+def may_lack_operators(without: Collection[str], address: str) -> bool:
+    """
+    Tell from a file's statistics whether some sample may name neither operator nor PLMN.
+
+    That takes none of its samples to be read. Columns are checked as `read_partition` does.
+
+    Raises
+    ------
+    ConfigError
+        As `read_partition`.
+    """
+    with _opened(address, [name for name in _READ if name not in without]) as (_, about):
+        return not all(
+            any(_is_full(about.row_group(group), name) for name in _OPERATORS)
+            for group in range(about.num_row_groups)
+        )
+
+
+def _is_full(group: Any, name: str) -> bool:
+    """Whether a column of a row group is known to have no missing value."""
+    for column in map(group.column, range(group.num_columns)):
+        if column.path_in_schema == name:
+            told = column.statistics
+            return told is not None and told.has_null_count and told.null_count == 0
+    return False
+
+
+def surveyed_columns(rules: Iterable[Rule], *, operators: bool) -> tuple[str, ...]:
+    """
+    Give the columns that `survey_partition` has to look at before some rules can be judged by.
+
+    `operators` is whether some sample may name no operator. Where nothing has to be known of
+    probes, there are none.
+    """
+    rules = list(rules)
+    metrics, engines = need_more_than_download(rules), any(rule.engines for rule in rules)
+    wanted = {
+        **dict.fromkeys(_OPERATORS, operators),
+        **dict.fromkeys(("kind", "outcome"), metrics or engines),
+        **dict.fromkeys(MAY_BE_LEFT_OUT, metrics),
+        "engine": engines,
+    }
+    names = tuple(name for name, asked in wanted.items() if asked)
+    return ("probe", *names) if names else ()
+
+
 @dataclass(slots=True)
 class Survey:
     """
@@ -77,7 +126,8 @@ class Survey:
 
     `operators` counts (probe, operator as its samples name it), `tests` the speed tests of a probe
     that ended well, `measured` those by (probe, metric that such a test may leave out). `engines`
-    counts speed tests by (probe, engine that they name, whether they ended well).
+    counts speed tests by (probe, engine that they name, whether they ended well). What was not
+    looked at is not counted.
     """
 
     operators: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -90,15 +140,16 @@ class Survey:
     ) -> None:
         """Take in samples that name the same texts, and how many of them measured a metric."""
         probe = said["probe"] or ""
-        name = said["plmn"] if said["operator"] is None else said["operator"]
+        operator = said.get("operator")
+        name = said.get("plmn") if operator is None else operator
         if name:
             self.operators[probe, name] += samples
-        if said["kind"] != "speed":
+        if said.get("kind") != "speed":
             return
         well = said["outcome"] == "ok"
         if "engine" in said:
             self.engines[probe, said["engine"], well] += samples
-        if well:
+        if well and measured:
             self.tests[probe] += samples
             for metric, count in measured.items():
                 self.measured[probe, metric] += count
@@ -130,37 +181,48 @@ class Survey:
         )
 
 
-def survey_partition(address: str, without: Collection[str] = ()) -> Survey:
+def survey_partition(columns: Sequence[str], address: str) -> Survey:
     """
-    Look through one file for what `Survey` holds, reading no other columns.
+    Look through some columns of one file (`surveyed_columns`) for what `Survey` holds.
 
-    Engines are not looked at where `without` has their column.
+    Raises
+    ------
+    ConfigError
+        As `read_partition`.
     """
-    keys = _SURVEYED if "engine" in without else (*_SURVEYED, "engine")
-    counts = [([], "count_all"), *((name, "count") for name in MAY_BE_LEFT_OUT)]
+    keys = [name for name in columns if name in NAMES]
+    metrics = [name for name in columns if name in NUMBERS]
+    counts = [([], "count_all"), *((name, "count") for name in metrics)]
     survey = Survey()
-    for batch in _batches(address, (*keys, *MAY_BE_LEFT_OUT)):
+    for batch in _batches(address, columns):
         names = {key: to_names(batch.column(key)) for key in keys}
         table = pa.table(
             {key: column.codes for key, column in names.items()}
-            | {name: batch.column(name) for name in MAY_BE_LEFT_OUT}
+            | {name: batch.column(name) for name in metrics}
         )
-        for row in table.group_by(list(keys)).aggregate(counts).to_pylist():
+        for row in table.group_by(keys).aggregate(counts).to_pylist():
             # The code of a missing text is -1: the last entry.
             said = {key: (*names[key].texts, None)[row[key]] for key in keys}
-            survey.count(said, row["count_all"], {m: row[f"{m}_count"] for m in MAY_BE_LEFT_OUT})
+            survey.count(said, row["count_all"], {m: row[f"{m}_count"] for m in metrics})
     return survey
 
 
 def _batches(address: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    with _opened(address, columns) as (file, about):
+        held = about.schema.to_arrow_schema().names
+        few = [name for name in (*NAMES, "origin") if name in held]
+        with pq.ParquetFile(file, metadata=about, read_dictionary=few) as parquet:
+            yield from parquet.iter_batches(CHUNK_ROWS, columns=list(columns))
+
+
+@contextmanager
+def _opened(address: str, columns: Collection[str]) -> Iterator[tuple[Any, Any]]:
+    """Open a file whose columns are in order; give it, and what it says of itself."""
     try:
         with fsspec.open(address, "rb") as file:
             about = pq.read_metadata(file)
-            schema = about.schema.to_arrow_schema()
-            _check(address, schema, columns)
-            few = [name for name in (*NAMES, "origin") if name in schema.names]
-            with pq.ParquetFile(file, metadata=about, read_dictionary=few) as parquet:
-                yield from parquet.iter_batches(CHUNK_ROWS, columns=list(columns))
+            _check(address, about.schema.to_arrow_schema(), columns)
+            yield file, about
     except (OSError, pa.ArrowException) as error:
         raise ConfigError(
             "{file}: cannot be read: {error}", file=address, error=str(error)[:200]

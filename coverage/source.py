@@ -1,15 +1,18 @@
 """Where samples to judge come from, and who counts them: this process, several, or a cluster."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .asked import Tested
 from .compute import Counting, count_here
 from .frame import Chunk
 from .parallel import count_by
+from .rules import Rule
+from .trials import unread_columns
 
 if TYPE_CHECKING:
     from .partitions import Survey
@@ -41,31 +44,28 @@ def count_with(workers: int) -> Counting:
 
 @contextmanager
 def from_files(
-    source: str,
-    without: Collection[str] = (),
-    *,
-    workers: int = 1,
-    scheduler: str | None = None,
+    source: str, rules: Iterable[Rule], *, workers: int = 1, scheduler: str | None = None
 ) -> Iterator[Given]:
     """
     Give the samples of exported Parquet files, from a folder or an address.
 
-    Columns named in `without` are left out. With a `scheduler` the files are read by a cluster,
-    and by nobody else.
+    Columns that none of the rules looks at are left out. With a `scheduler` the files are read by
+    a cluster, and by nobody else.
     """
     # Parquet, remote storage and Dask are wanted here only.
-    from .partitions import find_partitions, read_partition, survey_partition
+    from .partitions import find_partitions, read_partition
 
-    files = find_partitions(source)
+    files, rules = find_partitions(source), list(rules)
+    without = unread_columns(rules)
     if scheduler is None:
-        seen = _merged(survey_partition(file, without) for file in files)
+        seen = _surveyed(rules, lambda do: map(do, files))
         chunks = chain.from_iterable(read_partition(file, without) for file in files)
         yield Given(chunks, None, seen.homes(), seen.unasked(), count_with(workers), seen.tested())
         return
-    from .cluster import cluster, count_on, survey_on
+    from .cluster import cluster, count_on, each_on
 
     with cluster(scheduler, workers) as client:
-        seen = _merged(survey_on(client, files, without))
+        seen = _surveyed(rules, lambda do: each_on(client, do, files))
         yield Given(
             (),
             None,
@@ -76,10 +76,21 @@ def from_files(
         )
 
 
-def _merged(surveys: "Iterable[Survey]") -> "Survey":
-    from .partitions import Survey
+def _surveyed(
+    rules: Sequence[Rule], each: Callable[[Callable[[str], Any]], Iterator[Any]]
+) -> "Survey":
+    """
+    Find what must be known of every probe; `each` does something for every file.
 
+    The operators of a probe are asked about where a sample of it may name none, and those of all
+    files then: they decide together which one it is.
+    """
+    from .partitions import Survey, may_lack_operators, survey_partition, surveyed_columns
+
+    # A list, not any(each(...)): this is where the columns of every file are checked.
+    lacking = list(each(partial(may_lack_operators, unread_columns(rules))))
     seen = Survey()
-    for survey in surveys:
-        seen.add(survey)
+    if columns := surveyed_columns(rules, operators=any(lacking)):
+        for survey in each(partial(survey_partition, columns)):
+            seen.add(survey)
     return seen

@@ -18,6 +18,8 @@ reader's language (`words.py`) and fills it in afterwards. A template says what 
 to what, what was seen, and what to try.
 """
 
+import copyreg
+
 from .words import fill
 
 
@@ -31,6 +33,10 @@ class PhusongError(Exception):
 
     def __str__(self) -> str:
         return fill(self.template, self.values)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let it come from another process: pickle alone would give the values without names."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class ConfigError(PhusongError):

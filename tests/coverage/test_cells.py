@@ -1,6 +1,9 @@
 """The cell index gives what the exact predicate gives, point by point."""
 
+import os
+import pickle
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import geopandas as gpd
@@ -231,11 +234,79 @@ def test_a_damaged_index_is_made_anew(frame: gpd.GeoDataFrame, tmp_path: Path) -
     whole = file.read_bytes()
     flipped = bytearray(whole)
     flipped[len(whole) // 2] ^= 1
-    for damaged in (b"", b"PK\x03\x04", whole[: len(whole) // 2], whole[:-30], bytes(flipped)):
+    for damaged in (b"", b"P", b"PK\x03\x04", whole[: len(whole) // 2], whole[:-1], bytes(flipped)):
         file.write_bytes(damaged)
         assert load_index(file, "set 1") is None
         assert index_areas(frame, kept=file, key="set 1").locate(*np.array([[0.5], [0.5]]))[0] == 0
         assert load_index(file, "set 1") is not None
+
+
+def test_no_byte_of_an_index_can_differ_unnoticed(tmp_path: Path) -> None:
+    file = tmp_path / "a.cells"
+    save_index(file, "set 1", build_index(np.array(squares(1), dtype=object)))
+    whole = file.read_bytes()
+    # Names and checksum are at the ends.
+    ends = [*range(500), *range(len(whole) - 50, len(whole))]
+    for place in (*ends, *range(500, len(whole), 97)):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << place % 8
+        file.write_bytes(flipped)
+        assert load_index(file, "set 1") is None, place
+    file.write_bytes(whole)
+    assert load_index(file, "set 1") is not None
+
+
+def test_an_index_of_the_format_before_is_made_anew(
+    frame: gpd.GeoDataFrame, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.cells"
+    with file.open("wb") as opened:
+        np.savez(opened, name=np.frombuffer(b"phusong cells 2: set 1", dtype=np.uint8))
+    assert load_index(file, "set 1") is None
+    index_areas(frame, kept=file, key="set 1")
+    assert load_index(file, "set 1") is not None
+
+
+@pytest.mark.parametrize("count", [0, 1, 8])
+def test_a_kept_index_is_the_one_that_was_built(count: int, tmp_path: Path) -> None:
+    built = build_index(np.array(squares(count), dtype=object))
+    save_index(tmp_path / "a.cells", "set 1", built)
+    kept = load_index(tmp_path / "a.cells", "set 1")
+    assert kept is not None
+    assert kept.grid == built.grid
+    for part in ("border", "outlines"):
+        for each in fields(getattr(built, part)):
+            array, mapped = (getattr(getattr(index, part), each.name) for index in (built, kept))
+            assert (array.dtype, array.tolist()) == (mapped.dtype, mapped.tolist())
+            assert mapped.flags.aligned
+    assert (built.table.dtype, built.table.tolist()) == (kept.table.dtype, kept.table.tolist())
+    assert kept.nbytes == built.nbytes
+
+
+def test_a_kept_index_is_not_copied_and_cannot_be_written_to(
+    frame: gpd.GeoDataFrame, tmp_path: Path
+) -> None:
+    file, shapes = tmp_path / "a.cells", frame.geometry.to_numpy()
+    save_index(file, "set 1", build_index(shapes))
+    kept = load_index(file, "set 1")
+    assert kept is not None
+    with pytest.raises(ValueError, match="read-only"):
+        kept.table[0] = 1
+    # Whoever keeps the index anew leaves alone what is in use.
+    save_index(file, "set 2", build_index(shapes[:1]))
+    assert kept.locate(np.array([7.5]), np.array([7.5])).tolist() == [63]
+    sent = pickle.loads(pickle.dumps(kept))
+    assert sent.locate(np.array([7.5]), np.array([7.5])).tolist() == [63]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_an_index_for_which_there_is_no_room_is_not_kept_in_part(
+    frame: gpd.GeoDataFrame, tmp_path: Path
+) -> None:
+    (tmp_path / f".a.cells.{os.getpid()}.part").symlink_to("/dev/full")
+    index = index_areas(frame, kept=tmp_path / "a.cells", key="set 1")
+    assert index.locate(np.array([0.5]), np.array([0.5])).tolist() == [0]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_index_that_cannot_be_kept_is_used_all_the_same(

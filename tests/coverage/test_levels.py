@@ -19,6 +19,7 @@ from phusong.coverage.parallel import count_by
 from phusong.coverage.rules import load_rule, read_rule
 from phusong.coverage.summary import AreaSummary, Result
 from phusong.coverage.wording import result_lines
+from phusong.data.errors import ConfigError
 from phusong.data.sample import Kind, Outcome, Position, Provenance, Radio, Rat, Reading, Sample
 from phusong.data.store import Store
 
@@ -164,6 +165,37 @@ def test_several_processes_give_the_same_result_table_to_the_byte(chunk: MakeChu
     there = judged(parts, [VILLAGES, COMMUNES], count=count_by(2), on_progress=seen.append)
     assert digest(there) == digest(here)
     assert sum(seen) == len(attempts)
+
+
+def with_kept_index(areas: Areas, folder: Path) -> Areas:
+    assert areas.frame is not None
+    areas.indexed(folder / f"{areas.label}.cells")
+    named = replace(areas, frame=areas.frame.drop(columns="geometry"))
+    found = named.with_kept_index(folder / f"{areas.label}.cells")
+    assert found is not None
+    return found
+
+
+def test_several_processes_take_an_index_from_where_it_is_kept(
+    chunk: MakeChunk, tmp_path: Path
+) -> None:
+    attempts = drive()
+    parts = [chunk(*attempts[n : n + 30]) for n in range(0, len(attempts), 30)]
+    levels = [with_kept_index(each, tmp_path) for each in (VILLAGES, COMMUNES)]
+    there = judged(parts, levels, count=count_by(2))
+    assert digest(there) == digest(judged(parts, [VILLAGES, COMMUNES]))
+    # What a process is given has no index in it, and gets one from the file; others keep theirs.
+    sent = levels[0].without_kept_index()
+    assert (sent.index, sent.again_with_index().index is None) == (None, False)
+    built = VILLAGES.indexed()
+    assert built.without_kept_index().again_with_index() is built
+
+
+def test_an_index_that_is_removed_meanwhile_is_a_message(chunk: MakeChunk, tmp_path: Path) -> None:
+    villages = with_kept_index(VILLAGES, tmp_path)
+    (tmp_path / "village.cells").unlink()
+    with pytest.raises(ConfigError, match="index of village was removed or replaced"):
+        judged([chunk(*drive())], [villages], count=count_by(1))
 
 
 def test_the_mean_of_places_is_not_bent_by_one_place_tested_often(chunk: MakeChunk) -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,15 @@ import pytest
 from distributed import LocalCluster
 
 from phusong.coverage.areas import hexagon_areas
-from phusong.coverage.cluster import cluster, count_on, survey_on
+from phusong.coverage.cluster import cluster, count_on, each_on
 from phusong.coverage.counting import Counted, Job, count_chunk, merge_counted
-from phusong.coverage.partitions import Survey, find_partitions, read_partition
+from phusong.coverage.partitions import (
+    Survey,
+    find_partitions,
+    read_partition,
+    survey_partition,
+    surveyed_columns,
+)
 from phusong.coverage.rules import load_rule
 from phusong.data.dataset import export_partitions
 from phusong.data.errors import ConfigError
@@ -96,12 +103,13 @@ def test_workers_that_are_all_killed_midway_are_not_waited_for_for_ever(
 
 def test_what_is_known_of_every_probe_is_found_by_workers(dataset: str) -> None:
     parts = find_partitions(dataset)
+    columns = surveyed_columns([load_rule("fcc-5-1")], operators=True)
     with (
         LocalCluster(n_workers=1, processes=False, dashboard_address=None, silence_logs=50) as made,
         made.get_client() as client,
     ):
         seen = Survey()
-        for survey in survey_on(client, parts):
+        for survey in each_on(client, partial(survey_partition, columns), parts):
             seen.add(survey)
     assert seen.homes() == {"test-probe": "Viettel"}
     assert seen.tests == {"test-probe": 20}
