@@ -13,6 +13,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from .layers import Layer
 
 ID_DIGITS = 12
 SLIVER_DEG = 1e-6
+_ROWS_AT_ONCE = 1_000
 COLUMNS = ("code", "name", "level", "parent_code", "parent_name", "geometry")
 Shapes = npt.NDArray[np.object_]
 
@@ -148,9 +150,14 @@ def set_to_rows(boundaries: BoundarySet) -> tuple[dict[str, Any], list[dict[str,
 
 def frame_from_rows(rows: Iterable[Mapping[str, Any]]) -> gpd.GeoDataFrame:
     """Give kept boundaries as a frame of `COLUMNS`, EPSG:4326, in the order given."""
-    kept = list(rows)
-    columns = {name: [row[name] for row in kept] for name in COLUMNS if name != "geometry"}
-    shapes = shapely.from_wkb(np.array([row["wkb"] for row in kept], dtype=object))
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    left = iter(rows)
+    # A part at a time: a country's shapes would else be held twice, as they were kept and as made.
+    while part := list(islice(left, _ROWS_AT_ONCE)):
+        for name in columns.keys() - {"geometry"}:
+            columns[name] += (row[name] for row in part)
+        columns["geometry"] += shapely.from_wkb([row["wkb"] for row in part]).tolist()
+    shapes = columns.pop("geometry")
     return gpd.GeoDataFrame(columns, geometry=shapes, crs="EPSG:4326")
 
 

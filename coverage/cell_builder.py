@@ -8,6 +8,7 @@ stays small. Only the references of the coarsest cells are looked up in the area
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -54,21 +55,37 @@ class _Cells:
         """Give how many edges each cell has."""
         return np.asarray(np.diff(self.edge_first[self.first]))
 
-    def take(self, cells: Ints) -> "_Cells":
-        """Give some of the cells."""
-        counts = np.diff(self.first)[cells]
-        candidates = ranges(self.first[cells], counts)
-        edge_counts = np.diff(self.edge_first)[candidates]
+    def where(self, kept: Flags) -> "_Cells":
+        """Give the cells that are marked."""
+        counts, edge_counts = np.diff(self.first), np.diff(self.edge_first)
+        candidates = np.repeat(kept, counts)
+        return _Cells(
+            self.slot[kept],
+            self.column[kept],
+            self.row[kept],
+            self.cover[kept],
+            _starts(counts[kept]),
+            self.candidate[candidates],
+            self.inside[candidates],
+            _starts(edge_counts[candidates]),
+            self.edge[np.repeat(candidates, edge_counts)],
+        )
+
+    def between(self, start: int, end: int) -> "_Cells":
+        """Give the cells from one up to another, which is left out."""
+        cells = slice(start, end)
+        first, last = self.first[start], self.first[end]
+        edge_first = self.edge_first[first : last + 1]
         return _Cells(
             self.slot[cells],
             self.column[cells],
             self.row[cells],
             self.cover[cells],
-            _starts(counts),
-            self.candidate[candidates],
-            self.inside[candidates],
-            _starts(edge_counts),
-            self.edge[ranges(self.edge_first[candidates], edge_counts)],
+            self.first[start : end + 1] - first,
+            self.candidate[first:last],
+            self.inside[first:last],
+            edge_first - edge_first[0],
+            self.edge[edge_first[0] : edge_first[-1]],
         )
 
 
@@ -79,6 +96,7 @@ def build_index(shapes: Shapes) -> CellIndex:
     grid = _grid(vertices, len(shapes))
     tables = [np.full(1 << (2 * grid.top), len(shapes), dtype=np.int32)]
     cells = _coarsest(grid, shapes, vertices, edge, rank, tables[0])
+    del edge, rank
     borders: list[_Cells] = []
     references: list[Complexes] = []
     cuts = kept = 0
@@ -86,9 +104,9 @@ def build_index(shapes: Shapes) -> CellIndex:
         counts = cells.edge_counts()
         fits = level < grid.depth and (cuts + np.count_nonzero(counts > FEW_EDGES)) <= MOST_CUTS
         busy = counts > FEW_EDGES if fits else counts < 0
-        kept_now = cells.take(np.flatnonzero(~busy))
+        kept_now = cells.where(~busy)
         # From here on `cells` are those to cut: nothing else of the level is held any longer.
-        cells = cells.take(np.flatnonzero(busy))
+        cells = cells.where(busy)
         tables[-1][kept_now.slot] = len(shapes) + 1 + kept + np.arange(len(kept_now))
         tables[-1][cells.slot] = -1 - (cuts + np.arange(len(cells)))
         borders.append(kept_now)
@@ -104,6 +122,7 @@ def build_index(shapes: Shapes) -> CellIndex:
         cells = _joined(finer)
         del finer
     held = _joined(borders)
+    del borders, cells, kept_now
     border = Border(
         reference=np.concatenate(references),
         cover=held.cover,
@@ -113,6 +132,7 @@ def build_index(shapes: Shapes) -> CellIndex:
         edge_first=held.edge_first,
         edge=held.edge,
     )
+    del held, references
     table = np.concatenate(tables)
     for _ in range(min(FLATTENED, grid.depth)):
         grid, table = _flattened(grid, table)
@@ -304,14 +324,15 @@ def _pruned(cells: _Cells) -> _Cells:
         _starts(edge_counts[kept]),
         cells.edge[np.repeat(kept, edge_counts)],
     )
-    return left.take(np.flatnonzero(counts))
+    return left.where(counts > 0)
 
 
 def _batches(cells: _Cells) -> Iterator[_Cells]:
     """Give the cells in batches of about `EDGES_AT_ONCE` edges."""
     reached = cells.edge_first[cells.first[1:]] // EDGES_AT_ONCE
-    for some in np.split(np.arange(len(cells)), np.flatnonzero(np.diff(reached)) + 1):
-        yield cells.take(some)
+    changes = np.flatnonzero(np.diff(reached)) + 1
+    for start, end in pairwise([0, *changes.tolist(), len(cells)]):
+        yield cells.between(start, end)
 
 
 def _joined(parts: Sequence[_Cells]) -> _Cells:

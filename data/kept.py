@@ -9,7 +9,7 @@ Rows go in and out as mappings whose keys are the columns' names; the stage that
 meaning turns them into objects. Only the standard library is needed here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -104,15 +104,14 @@ def load_boundary_set(
     )
 
 
-def load_boundaries(store: Store, set_id: str, level: str) -> list[dict[str, Any]]:
-    """Give the boundaries of one level, as rows of `BOUNDARY_COLUMNS`, by code."""
-    return list(
-        store.tables.query(
-            f"SELECT {', '.join(BOUNDARY_COLUMNS)} FROM boundary"
-            " WHERE set_id = ? AND level = ? ORDER BY code",
-            (set_id, level),
-        )
+def load_boundaries(store: Store, set_id: str, level: str) -> Iterator[dict[str, Any]]:
+    """Give the boundaries of one level, as rows of `BOUNDARY_COLUMNS`, by code, one by one."""
+    rows: Iterator[dict[str, Any]] = store.tables.query(
+        f"SELECT {', '.join(BOUNDARY_COLUMNS)} FROM boundary"
+        " WHERE set_id = ? AND level = ? ORDER BY code",
+        (set_id, level),
     )
+    return rows
 
 
 def load_boundary_names(store: Store, set_id: str, level: str) -> list[tuple[str, ...]]:

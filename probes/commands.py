@@ -310,7 +310,7 @@ def _areas(store: "Store", set_id: str | None, level: str | None) -> "list[Simul
     if found is None:
         return areas_from_frame(vietnam_communes())
     level = level or next(reversed(found["levels"]), "")
-    rows = load_boundaries(store, found["id"], level)
+    rows = list(load_boundaries(store, found["id"], level))
     if not rows:
         raise ConfigError(
             "the set of boundaries has no level {level}; it has {levels} (--level)",
