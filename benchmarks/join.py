@@ -32,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from phusong.coverage.boundaries import frame_from_rows, make_set, set_to_rows
+from phusong.coverage.boundary_rows import frame_from_rows, make_set, set_to_rows
 from phusong.coverage.cell_builder import build_index
 from phusong.coverage.join import index_areas
 from phusong.data.kept import load_boundaries, save_boundaries

@@ -228,7 +228,7 @@ def rounds_of(way: str, title: str, folder: Path, rounds: int) -> dict[str, floa
 
 def prepare(folder: Path, samples: int, polygons: int, shape: str, *, store: bool) -> None:
     """Draw what is not there yet, and keep the index as a first run does."""
-    from phusong.coverage.boundaries import frame_from_rows
+    from phusong.coverage.boundary_rows import frame_from_rows
     from phusong.data.kept import load_boundaries
     from phusong.data.store import Store
 

@@ -25,7 +25,8 @@ import shapely
 from pyproj import Transformer
 
 from ..data.errors import BoundaryError
-from .boundaries import BoundarySet, in_crs, make_set
+from .boundaries import in_crs
+from .boundary_rows import BoundarySet, make_set
 
 VINTAGE = "2025-07-01"
 SOURCE = "vietnamadminunits"

@@ -242,7 +242,7 @@ def _write_new(target: Path, text: str) -> None:
 
 def _shapes(store: "Store", result: "Result") -> "gpd.GeoDataFrame":
     from ..data.kept import load_boundaries
-    from .boundaries import frame_from_rows
+    from .boundary_rows import frame_from_rows
     from .hexagons import hexagon_frame
 
     if result.boundary_id is None:

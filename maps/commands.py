@@ -199,7 +199,7 @@ def _build_site(
 
 def load_drawn(store: "Store", numbers: Sequence[int]) -> list["DrawnResult"]:
     """Give results with the shapes of their areas; shapes that several share are read once."""
-    from ..coverage.boundaries import frame_from_rows
+    from ..coverage.boundary_rows import frame_from_rows
     from ..coverage.hexagons import hexagon_frame
     from ..coverage.record import result_from_rows
     from ..data.kept import list_results, load_boundaries, load_result
@@ -287,7 +287,7 @@ def load_audits(store: "Store") -> dict[str, list["HostStatus"]]:
 def _frame(
     store: "Store", shapes: dict[tuple[str | None, str], Any], set_id: str, level: str
 ) -> Any:
-    from ..coverage.boundaries import frame_from_rows
+    from ..coverage.boundary_rows import frame_from_rows
     from ..data.kept import load_boundaries
 
     if (set_id, level) not in shapes:

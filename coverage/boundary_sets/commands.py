@@ -45,7 +45,8 @@ def load(session: Session, /, files: tuple[Path, ...], as_json: bool, **options:
     repeat, or whose areas have no place on the globe, is refused as it is.
     """
     from ...data.kept import save_boundaries
-    from ..boundaries import read_boundaries, set_to_rows
+    from ..boundaries import read_boundaries
+    from ..boundary_rows import set_to_rows
     from ..wording import loaded_lines
 
     with session.store() as store:
@@ -98,7 +99,7 @@ def find_areas(store: "Store", by: str, set_id: str | None) -> "Areas":
     )
     from ..approximate import LEVELS, approximate_set
     from ..areas import Areas, frame_of_names, hexagon_areas
-    from ..boundaries import frame_from_rows, set_to_rows
+    from ..boundary_rows import frame_from_rows, set_to_rows
 
     if by.startswith("h3:"):
         return hexagon_areas(by)

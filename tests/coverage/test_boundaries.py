@@ -10,12 +10,8 @@ import geopandas as gpd
 import pytest
 import shapely
 
-from phusong.coverage.boundaries import (
-    BoundarySet,
-    frame_from_rows,
-    read_boundaries,
-    set_to_rows,
-)
+from phusong.coverage.boundaries import read_boundaries
+from phusong.coverage.boundary_rows import BoundarySet, frame_from_rows, set_to_rows
 from phusong.data.errors import BoundaryError
 
 Shared = Callable[[str], Path]

@@ -267,7 +267,7 @@ def test_boundaries_that_lie_elsewhere_are_refused_and_nothing_is_kept(
 
 
 def test_half_a_set_is_never_kept(db: Path, squares: Path) -> None:
-    from phusong.coverage.boundaries import set_to_rows
+    from phusong.coverage.boundary_rows import set_to_rows
 
     header, rows = set_to_rows(read_boundaries(squares))
     with Store.open(db) as store:
@@ -276,7 +276,7 @@ def test_half_a_set_is_never_kept(db: Path, squares: Path) -> None:
         assert list_boundary_sets(store) == []
         assert save_boundaries(store, header, rows) is True
         assert save_boundaries(store, header, rows) is False
-        assert len(load_boundaries(store, header["id"], "commune")) == 2
+        assert len(list(load_boundaries(store, header["id"], "commune"))) == 2
 
 
 def test_5g_evidence_is_counted_beside_the_verdict(phusong: Run, db: Path) -> None:

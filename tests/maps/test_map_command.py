@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pmtiles.tile import TileType
 
-from phusong.coverage.boundaries import make_set, set_to_rows
+from phusong.coverage.boundary_rows import make_set, set_to_rows
 from phusong.coverage.record import result_to_rows
 from phusong.coverage.summary import AreaSummary, Result, Verdict
 from phusong.data.kept import save_boundaries, save_result

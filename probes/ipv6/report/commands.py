@@ -148,7 +148,7 @@ def _provinces(
     if by != "province" and not (drawn and any(s.about.get("unit") for s in statuses)):
         return None
     try:
-        from ....coverage.boundaries import frame_from_rows
+        from ....coverage.boundary_rows import frame_from_rows
         from ....coverage.provinces import Provinces
         from ....data.kept import load_boundaries, load_boundary_set
 
