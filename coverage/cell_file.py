@@ -44,7 +44,7 @@ def save_index(path: Path, key: str, index: CellIndex) -> None:
 def load_index(path: Path, key: str) -> CellIndex | None:
     """Give the index that was kept for these areas; None where there is none to rely on."""
     try:
-        with np.load(path, allow_pickle=False) as held:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
             if held["name"].tobytes() != _name(key):
                 return None
             x, y, per_x, per_y, top, depth = held["grid"][0].tolist()
@@ -56,6 +56,14 @@ def load_index(path: Path, key: str) -> CellIndex | None:
             )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether a file is there, whatever it holds; where nobody may look, there is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _name(key: str) -> bytes:

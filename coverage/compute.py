@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from .areas import Areas
+from .areas import Areas, nest
 from .asked import Tested
 from .counting import Counted, Job, Placed, count_chunk, merge_counted
 from .frame import Chunk
@@ -45,7 +45,7 @@ def compute(
     chunks
         Columns of samples as `frame.sample_frame` takes them.
     areas
-        The levels; one that a finer one before it names the codes of is found by them.
+        The levels; one that a finer one among them names the codes of is found by those.
     homes
         The operator of each probe, for attempts that name none (`operators.home_operators`).
     unasked
@@ -62,11 +62,9 @@ def compute(
     on_progress
         Called with the number of samples of each chunk that is done.
     """
-    levels: list[Areas] = []
-    for each in areas:
-        levels.append(each.indexed().nested_in(levels))
+    levels = nest(areas)
     job = Job(
-        areas=tuple(levels),
+        areas=tuple(level for _, level in levels),
         rules=tuple(rules),
         homes=homes,
         unasked=unasked or {},
@@ -76,7 +74,8 @@ def compute(
     )
     counted = merge_counted(_told(count(job, chunks), on_progress))
     results = []
-    for number, level in enumerate(levels):
+    # In the order of the areas that were given.
+    for number, (_, level) in sorted(enumerate(levels), key=lambda pair: pair[1][0]):
         placed = counted.placed[number] if counted.placed else Placed()
         for rule_number, rule in enumerate(rules):
             tally = placed.tallies.get(rule_number)
@@ -97,11 +96,21 @@ def compute(
                     period_end=period[1],
                     software=software,
                     computed_at=computed_at,
-                    inputs=_inputs(counted, placed, rule, tally) | level.found_by(),
+                    inputs=_inputs(counted, placed, rule, tally)
+                    | level.found_by()
+                    | _elsewhere(counted, placed, level),
                     areas=summarise(tally, level, rule),
                 )
             )
     return results
+
+
+def _elsewhere(counted: Counted, placed: Placed, level: Areas) -> dict[str, object]:
+    """Say where areas lie if not one sample is in any: in another country, or swapped."""
+    located = counted.samples - counted.other_operator - counted.without_position
+    if not located or placed.outside < located:
+        return {}
+    return {"areas_extent": level.extent()}
 
 
 def _microseconds(moment: datetime | None) -> int | None:

@@ -23,7 +23,8 @@ class PhusongError(Exception):
     """Stop the work with a message that a person can act on."""
 
     def __init__(self, template: str, **values: object) -> None:
-        super().__init__(template, values)
+        # The template alone: what is kept as an attribute comes along to another process.
+        super().__init__(template)
         self.template = template
         self.values = values
 
