@@ -131,24 +131,26 @@ class Areas:
             crosses[stated] |= there != here
         return crosses
 
-    def nested_in(self, finer: Sequence["Areas"]) -> "Areas":
+    def nested_in(self, others: Sequence["Areas"]) -> "Areas":
         """
         Give the same, found by the codes of a finer level of its set where all of them nest.
 
         One village that names no commune of the set is enough to find every commune by its shape:
-        samples of that village would else be outside at one level and inside at the other.
+        samples of that village would else be outside at one level and inside at the other. Of
+        levels that do not nest, one with more areas is taken for a finer one, and told of.
         """
         astray = None
-        for level in finer:
+        for level in others:
             if self.frame is None or level.frame is None or level.set_id != self.set_id:
                 continue
-            row_of = {code: row for row, code in enumerate(self.frame["code"].tolist())}
-            around = [row_of.get(code, OUTSIDE) for code in level.frame["parent_code"].tolist()]
-            lost = np.flatnonzero(np.array(around) == OUTSIDE)
+            around = _rows_around(level.frame, self.frame)
+            lost = np.flatnonzero(around == OUTSIDE)
             if not len(lost):
-                return replace(self, within=(level.label, np.array([*around, OUTSIDE])))
-            first = min(level.frame["code"].iloc[lost])
-            astray = astray or Astray(level.label, len(lost), len(around), first)
+                return replace(self, within=(level.label, np.append(around, OUTSIDE)))
+            is_coarser = not (_rows_around(self.frame, level.frame) == OUTSIDE).any()
+            if len(around) >= len(self.frame) and not is_coarser:
+                first = min(level.frame["code"].iloc[lost])
+                astray = astray or Astray(level.label, len(lost), len(around), first)
         return replace(self, astray=astray)
 
     def found_by(self) -> dict[str, object]:
@@ -159,6 +161,12 @@ class Areas:
             return {"found_by": "codes", "nested_level": self.within[0]}
         told: dict[str, object] = {"found_by": "shapes"}
         return told if self.astray is None else told | {"not_nested": asdict(self.astray)}
+
+    def extent(self) -> tuple[float, float, float, float]:
+        """Give the least longitude and latitude of any border, and the greatest."""
+        vertices = self._indexed().cells.outlines.vertices
+        x, y = vertices.real, vertices.imag
+        return float(x.min()), float(y.min()), float(x.max()), float(y.max())
 
     def around(self, finer: Ints) -> Ints:
         """Give the area around each area of the level that this one is made of."""
@@ -190,6 +198,34 @@ class Areas:
             for code, name, parent in zip(*columns, strict=True)
         ]
         return order, [every[row] for row in order.tolist()]
+
+
+def nest(areas: Sequence[Areas]) -> list[tuple[int, Areas]]:
+    """
+    Give levels ready to be joined to, each after the one whose codes it is found by.
+
+    With each stands its number among those given: what comes of them must not depend on the order
+    in which they were asked for.
+    """
+    ready = [each.indexed() for each in areas]
+    waiting = [
+        (number, each.nested_in([*ready[:number], *ready[number + 1 :]]))
+        for number, each in enumerate(ready)
+    ]
+    done: list[tuple[int, Areas]] = []
+    while waiting:
+        labels = {None, *(each.label for _, each in done)}
+        free = [n for n, (_, each) in enumerate(waiting) if (each.within or [None])[0] in labels]
+        number, each = waiting.pop(free[0] if free else 0)
+        # Where none is free, levels name each other's codes: the first goes by its shapes.
+        done.append((number, each if free else replace(each, within=None)))
+    return done
+
+
+def _rows_around(finer: pd.DataFrame, coarser: pd.DataFrame) -> Ints:
+    """Give for each finer area the row of the coarser one that it names, `OUTSIDE` for none."""
+    row_of = {code: row for row, code in enumerate(coarser["code"].tolist())}
+    return np.array([row_of.get(code, OUTSIDE) for code in finer["parent_code"].tolist()])
 
 
 def frame_of_names(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:

@@ -105,7 +105,8 @@ def _check_layer(
     for number, shape in enumerate(layer.shapes):
         if shape is None or shape.is_empty:
             raise BoundaryError(
-                "{file}: {layer}: feature {feature} (code {code}) has no geometry",
+                "{file}: {layer}: feature {feature} (code {code}) has no geometry; draw it, or"
+                " leave it out of the file",
                 file=path,
                 layer=layer.name,
                 feature=number + 1,

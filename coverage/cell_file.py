@@ -91,6 +91,14 @@ def load_index(path: Path, key: str) -> CellIndex | None:
         return None
 
 
+def is_there(path: Path) -> bool:
+    """Tell whether a file is there, whatever it holds; where nobody may look, there is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def _name(key: str) -> bytes:
     return f"phusong cells {FORMAT}: {key}".encode()
 

@@ -10,6 +10,7 @@ A cluster that has no worker left would wait for one for ever. Whoever waits her
 every few seconds, and gives up once there has been none for `WAIT_S`.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from distributed import Client, KilledWorker, LocalCluster, as_completed
+from distributed.comm.core import connect
 
 from ..data.errors import ConfigError, PhusongError
 from .counting import Counted, Job, count_chunk, merge_counted
@@ -29,6 +31,7 @@ LOCAL = "local"
 _client: Any = Client
 _local: Any = LocalCluster
 _as_completed: Any = as_completed
+_connect: Any = connect
 WAIT_S = 20.0
 _LOOK_S = 1.0
 _PAUSE_S = 0.02
@@ -56,15 +59,27 @@ def cluster(scheduler: str, workers: int) -> Iterator[Any]:
             yield client
         return
     try:
+        asyncio.run(_greet(scheduler))
         client = _client(scheduler, timeout=WAIT_S)
-    except (OSError, ValueError) as error:
+    # Dask has a TypeError for an address with TLS where no certificates are set up.
+    except (OSError, ValueError, TypeError) as error:
         raise ConfigError(
             "no cluster answers at {scheduler}: {error}; start one with: dask scheduler",
             scheduler=scheduler,
-            error=str(error)[:200],
+            error=str(error)[:200] or f"no answer for {WAIT_S:.0f} s",
         ) from error
     with client:
         yield client
+
+
+async def _greet(scheduler: str) -> None:
+    """
+    Have a scheduler answer, or give up after `WAIT_S`.
+
+    A client waits without end for what takes a connection and says nothing, or is another server.
+    """
+    made = await asyncio.wait_for(_connect(scheduler, timeout=WAIT_S), WAIT_S)
+    await made.close()
 
 
 def count_on(client: Any, job: Job, files: Sequence[str]) -> Iterator[Counted]:
@@ -108,17 +123,21 @@ def _each(
             client.wait_for_workers(1, timeout=WAIT_S)
             do, *given = prepare()
             tasks = {
-                client.submit(do, *given, file, retries=_TRIES, pure=False): file
+                client.submit(_done, do, *given, file, retries=_TRIES, pure=False): file
                 for file in waiting
             }
             done = _as_completed(tasks)
             for _ in waiting:
                 task = _next(client, done)
                 try:
-                    yield task.result()
+                    answer = _result(client, task)
                 except CancelledError:
                     # A worker died with the only copy of what was sent out: it is sent again.
                     lost.append(tasks[task])
+                    continue
+                if isinstance(answer, PhusongError):
+                    raise answer
+                yield answer
             if not lost:
                 return
             waiting = lost
@@ -127,7 +146,8 @@ def _each(
         raise
     except _LOST as error:
         raise ConfigError(
-            "the cluster has lost its workers, or has none: {error}; nothing was kept",
+            "the cluster has lost its workers, or has none: {error}; nothing was kept; start some"
+            " with dask worker and try again",
             error=(str(error) or type(error).__name__)[:200],
         ) from error
 
@@ -141,11 +161,41 @@ def _next(client: Any, tasks: Any) -> Any:
         if now - looked_at < _LOOK_S:
             continue
         looked_at = now
-        if client.nthreads():
+        if _threads(client):
             seen_at = now
         elif now - seen_at > WAIT_S:
             raise TimeoutError(f"no worker for {WAIT_S:.0f} s")
     return next(tasks)
+
+
+def _result(client: Any, task: Any) -> Any:
+    """Fetch what a task came to, as long as the scheduler answers: it may be much."""
+    while True:
+        asked_at = time.monotonic()
+        try:
+            return task.result(timeout=WAIT_S)
+        except TimeoutError:
+            # What came sooner is not that nothing came in time, but the task's own.
+            if time.monotonic() - asked_at < WAIT_S:
+                raise
+            _threads(client)
+
+
+def _threads(client: Any) -> Any:
+    """Ask how many threads there are; `client.nthreads()` waits for an answer without end."""
+    return client.sync(client.scheduler.ncores, workers=None, callback_timeout=WAIT_S)
+
+
+def _done(do: Callable[..., Any], *given: Any) -> Any:
+    """
+    Do something for a file; give an error that another try would not mend as the answer.
+
+    Raised, it would be tried again, and told at length by every worker that met it.
+    """
+    try:
+        return do(*given)
+    except PhusongError as error:
+        return error
 
 
 def _count_file(job: Job, file: str) -> Counted:

@@ -128,6 +128,8 @@ def compute_kept(
                 count=given.count,
                 on_progress=step,
             )
+    if not results[0].inputs["samples"]:
+        raise _nothing_to_judge(period)
     return [(save_result(store, *result_to_rows(result)), result) for result in results]
 
 
@@ -155,7 +157,6 @@ def _from_store(
     store: "Store", rules: "Sequence[Rule]", period: str, workers: int
 ) -> "Iterator[Given]":
     from ..data.columns import load_samples
-    from ..data.errors import ConfigError
     from ..data.kept import (
         count_samples,
         load_probe_engines,
@@ -172,11 +173,7 @@ def _from_store(
     start_us, end_us = (to_us(moment) if moment else None for moment in read_period(period))
     total = count_samples(store, start_us=start_us, end_us=end_us)
     if not total:
-        raise ConfigError(
-            "there is no sample to judge in the period {period}; measure or import some first,"
-            " or choose another --period",
-            period=period,
-        )
+        raise _nothing_to_judge(period)
     chunks = load_samples(store, start_us=start_us, end_us=end_us, without=unread_columns(rules))
     homes = home_operators(load_probe_operators(store))
     # One more pass over the samples, and an idle one where a rule asks for the download alone.
@@ -185,6 +182,16 @@ def _from_store(
     # The store is closed while samples are read: this opens it again, however the counting ends.
     with closing(chunks):
         yield Given(chunks, total, homes, unasked, count_with(workers), tested)
+
+
+def _nothing_to_judge(period: str) -> Exception:
+    from ..data.errors import ConfigError
+
+    return ConfigError(
+        "there is no sample to judge in the period {period}; measure or import some first,"
+        " or choose another --period",
+        period=period,
+    )
 
 
 @coverage.command("plan")

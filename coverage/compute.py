@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from .areas import Areas
+from .areas import Areas, nest
 from .asked import Tested
 from .counting import Counted, Job, Placed, count_chunk
 from .frame import Chunk
@@ -47,7 +47,7 @@ def compute(
     chunks
         Columns of samples as `frame.sample_frame` takes them.
     areas
-        The levels; one that a finer one before it names the codes of is found by them.
+        The levels; one that a finer one among them names the codes of is found by those.
     homes
         The operator of each probe, for attempts that name none (`operators.home_operators`).
     unasked
@@ -64,11 +64,9 @@ def compute(
     on_progress
         Called with the number of samples of each chunk that is done.
     """
-    levels: list[Areas] = []
-    for each in areas:
-        levels.append(each.indexed().nested_in(levels))
+    levels = nest(areas)
     job = Job(
-        areas=tuple(levels),
+        areas=tuple(level for _, level in levels),
         rules=tuple(rules),
         homes=homes,
         unasked=unasked or {},
@@ -80,9 +78,10 @@ def compute(
         judging = _Judging(
             gathered=gathered, period=period, software=software, computed_at=computed_at
         )
+        in_order = sorted(enumerate(levels), key=lambda pair: pair[1][0])
         return [
             judging.result(number, level, rule_number, rule)
-            for number, level in enumerate(levels)
+            for number, (_, level) in in_order
             for rule_number, rule in enumerate(rules)
         ]
 
@@ -98,7 +97,7 @@ class _Judging:
 
     def result(self, level_number: int, level: Areas, rule_number: int, rule: Rule) -> Result:
         """Judge what lies in a level's areas by a rule; both have a number in the counts."""
-        placed = self.gathered.placed(level_number)
+        counted, placed = self.gathered.counted, self.gathered.placed(level_number)
         tally = self.gathered.tally(level_number, rule_number)
         return Result(
             rule=rule.id,
@@ -116,9 +115,19 @@ class _Judging:
             period_end=self.period[1],
             software=self.software,
             computed_at=self.computed_at,
-            inputs=_inputs(self.gathered.counted, placed, rule, tally) | level.found_by(),
+            inputs=_inputs(counted, placed, rule, tally)
+            | level.found_by()
+            | _elsewhere(counted, placed, level),
             areas=summarise(tally, level, rule),
         )
+
+
+def _elsewhere(counted: Counted, placed: Placed, level: Areas) -> dict[str, object]:
+    """Say where areas lie if not one sample is in any: in another country, or swapped."""
+    located = counted.samples - counted.other_operator - counted.without_position
+    if not located or placed.outside < located:
+        return {}
+    return {"areas_extent": level.extent()}
 
 
 def _microseconds(moment: datetime | None) -> int | None:

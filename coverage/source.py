@@ -15,7 +15,7 @@ from .rules import Rule
 from .trials import unread_columns
 
 if TYPE_CHECKING:
-    from .partitions import Survey
+    from .survey import Survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def _surveyed(
     The operators of a probe are asked about where a sample of it may name none, and those of all
     files then: they decide together which one it is.
     """
-    from .partitions import Survey, may_lack_operators, survey_partition, surveyed_columns
+    from .survey import Survey, may_lack_operators, survey_partition, surveyed_columns
 
     # A list, not any(each(...)): this is where the columns of every file are checked.
     lacking = list(each(partial(may_lack_operators, unread_columns(rules))))

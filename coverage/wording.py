@@ -143,6 +143,18 @@ def result_lines(result: Result, write: Write) -> Iterator[str]:
         " position, {other_operator} of other operators",
         **figures,
     )
+    extent = counts.get("areas_extent")
+    if isinstance(extent, list | tuple):
+        west, south, east, north = (write(degrees, 2) for degrees in extent)
+        yield say(
+            "Every sample lies outside these areas, which reach from {west} to {east} in longitude"
+            " and from {south} to {north} in latitude: are they of the same country as the samples,"
+            " and is longitude first in both? See: phusong boundaries list",
+            west=west,
+            south=south,
+            east=east,
+            north=north,
+        )
     if best.trials and counts["successes"] == counts["trials"]:
         yield say(
             "Not one trial failed: make sure that the source records places without service too."

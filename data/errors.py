@@ -18,8 +18,6 @@ reader's language (`words.py`) and fills it in afterwards. A template says what 
 to what, what was seen, and what to try.
 """
 
-import copyreg
-
 from .words import fill
 
 
@@ -27,16 +25,13 @@ class PhusongError(Exception):
     """Stop the work with a message that a person can act on."""
 
     def __init__(self, template: str, **values: object) -> None:
-        super().__init__(template, values)
+        # The template alone: what is kept as an attribute comes along to another process.
+        super().__init__(template)
         self.template = template
         self.values = values
 
     def __str__(self) -> str:
         return fill(self.template, self.values)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Let it come from another process: pickle alone would give the values without names."""
-        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class ConfigError(PhusongError):

@@ -100,6 +100,7 @@ def find_areas(store: "Store", by: str, set_id: str | None) -> "Areas":
     from ..approximate import LEVELS, approximate_set
     from ..areas import Areas, frame_of_names, hexagon_areas
     from ..boundary_rows import frame_from_rows, set_to_rows
+    from ..cell_file import is_there
 
     if by.startswith("h3:"):
         return hexagon_areas(by)
@@ -126,5 +127,14 @@ def find_areas(store: "Store", by: str, set_id: str | None) -> "Areas":
     kept = kept_beside(store, f"{header['id']}-{by}.cells")
     if found := named.with_kept_index(kept):
         return found
+    if is_there(kept):
+        note(
+            "{file} is cut or damaged, of other boundaries or another version: the index is made"
+            " anew.",
+            file=kept,
+        )
     drawn = frame_from_rows(load_boundaries(store, header["id"], by))
-    return replace(named, frame=drawn).indexed(kept)
+    made = replace(named, frame=drawn).indexed(kept)
+    if not is_there(kept):
+        note("The index cannot be kept as {file}, so that every run makes it anew.", file=kept)
+    return made

@@ -36,6 +36,9 @@ def list_kept(session: Session, as_json: bool) -> None:
     if as_json:
         print_json({"result": kept_as, **describe_result(result)} for kept_as, result in rows)
         return
+    if not rows:
+        note("No result is kept; make one with: phusong coverage compute")
+        return
     print_table(
         [
             (
@@ -187,7 +190,11 @@ def _record(number_of_result: int, result: "Result", area: "AreaSummary") -> dic
         "rule": result.rule,
         "rule_unverified": result.rule_unverified,
         "area": result.area,
+        "boundary_id": result.boundary_id,
         "boundary_approximate": result.boundary_approximate,
+        "period_start": result.period_start,
+        "period_end": result.period_end,
+        "software": result.software,
         "first_sample": result.inputs.get("first_sample"),
         "last_sample": result.inputs.get("last_sample"),
         "median_bin_width": result.inputs.get("median_bin_width"),

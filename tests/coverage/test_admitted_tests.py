@@ -159,10 +159,10 @@ def test_files_without_the_columns_serve_the_rules_that_do_not_ask(
     options = ["--by", "h3:3", "--from", campaign / "old.parquet"]
     assert phusong("coverage", "compute", "--rule", "vn-4g", *options).code == 0
     refused = phusong("coverage", "compute", "--rule", campaign / "own.toml", *options)
-    assert (refused.code, "there is no column engine" in refused.err) == (3, True)
+    assert (refused.code, 'there is no column "engine"' in refused.err) == (3, True)
     pq.write_table(whole.drop_columns(["operator"]), campaign / "old.parquet")
     refused = phusong("coverage", "compute", "--rule", "vn-4g", *options)
-    assert (refused.code, "there is no column operator" in refused.err) == (3, True)
+    assert (refused.code, 'there is no column "operator"' in refused.err) == (3, True)
 
 
 def test_what_a_rule_admits_is_shown(phusong: Any, campaign: Path) -> None:

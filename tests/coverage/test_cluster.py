@@ -171,8 +171,8 @@ def spoiled(files: Path, how: str) -> None:
     ("how", "told"),
     [
         ("cut", "2.parquet: cannot be read"),
-        ("missing", "2.parquet: there is no column lat"),
-        ("retyped", "2.parquet: column down_mbps holds string, not numbers"),
+        ("missing", '2.parquet: there is no column "lat"'),
+        ("retyped", '2.parquet: column "down_mbps" holds string, not numbers'),
     ],
 )
 def test_a_spoiled_file_is_named_and_nothing_is_kept(
@@ -189,7 +189,7 @@ def test_a_spoiled_file_is_named_and_nothing_is_kept(
 def test_a_spoiled_file_is_named_by_a_cluster_too(files: Path) -> None:
     spoiled(files, "missing")
     job = Job(areas=(hexagon_areas("h3:6"),), rules=(RULE,))
-    with cluster("local", 1) as client, pytest.raises(ConfigError, match="no column lat"):
+    with cluster("local", 1) as client, pytest.raises(ConfigError, match='no column "lat"'):
         merge_counted(count_on(client, job, find_partitions(str(files))))
 
 

@@ -96,6 +96,24 @@ def test_levels_that_nest_are_found_by_code_and_give_what_shapes_give(chunk: Mak
     assert digest(together) == digest(apart)
 
 
+def test_the_order_in_which_levels_are_asked_for_changes_nothing(chunk: MakeChunk) -> None:
+    made = [chunk(*drive())]
+    forth = judged(made, [VILLAGES, COMMUNES, hexagon_areas("h3:7")])
+    back = judged(made, [hexagon_areas("h3:7"), COMMUNES, VILLAGES])
+    assert [result.area for result in back] == ["h3:7", "commune", "village"]
+    assert back[1].inputs["found_by"] == "codes"
+    assert digest(back[::-1]) == digest(forth)
+    assert not any("not_nested" in result.inputs for result in back)
+
+
+def test_levels_that_name_each_others_codes_are_judged_all_the_same(chunk: MakeChunk) -> None:
+    one, other = level("village", 1, ["v0"]), replace(level("village", 1, ["v0"]), label="commune")
+    made = [chunk(*drive(20))]
+    results = judged(made, [one, other])
+    assert [result.inputs["found_by"] for result in results] == ["shapes", "codes"]
+    assert results[0].inputs["outside"] == results[1].inputs["outside"]
+
+
 def test_codes_that_do_not_nest_are_joined_by_shape(chunk: MakeChunk) -> None:
     astray = level("village", 4, ["c0", "c0", "c1", "c9"])
     made = [chunk(*drive())]

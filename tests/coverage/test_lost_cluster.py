@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,14 +16,9 @@ from distributed import LocalCluster
 from phusong.coverage.areas import hexagon_areas
 from phusong.coverage.cluster import cluster, count_on, each_on
 from phusong.coverage.counting import Counted, Job, count_chunk, merge_counted
-from phusong.coverage.partitions import (
-    Survey,
-    find_partitions,
-    read_partition,
-    survey_partition,
-    surveyed_columns,
-)
+from phusong.coverage.partitions import find_partitions, read_partition
 from phusong.coverage.rules import load_rule
+from phusong.coverage.survey import Survey, survey_partition, surveyed_columns
 from phusong.data.dataset import export_partitions
 from phusong.data.errors import ConfigError
 from phusong.data.sample import Position, Sample
@@ -99,6 +95,39 @@ def test_workers_that_are_all_killed_midway_are_not_waited_for_for_ever(
             os.kill(worker.pid, signal.SIGKILL)
         with pytest.raises(ConfigError, match="nothing was kept"):
             list(counts)
+
+
+def test_a_scheduler_that_stands_still_midway_is_not_waited_for_for_ever(
+    dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = "tcp://{}:{}".format(*free.getsockname())
+    program = [sys.executable, "-m"]
+    options = ["--no-dashboard", "--host", "127.0.0.1"]
+    started = [
+        subprocess.Popen([*program, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for command in (
+            ["distributed.cli.dask_scheduler", *options, "--port", address.rsplit(":", 1)[1]],
+            ["distributed.cli.dask_worker", address, *options, "--no-nanny", "--nthreads", "1"],
+        )
+    ]
+    job = Job(areas=(hexagon_areas("h3:6"),), rules=(load_rule("vn-4g"),))
+    # Until the two have started, on a busy machine.
+    monkeypatch.setattr("phusong.coverage.cluster.WAIT_S", 120)
+    try:
+        with cluster(address, 0) as client:
+            client.wait_for_workers(1, timeout=120)
+            counts = count_on(client, job, find_partitions(dataset) * 200)
+            next(counts)
+            monkeypatch.setattr("phusong.coverage.cluster.WAIT_S", 1)
+            started[0].send_signal(signal.SIGSTOP)
+            with pytest.raises(ConfigError, match="nothing was kept"):
+                list(counts)
+    finally:
+        for process in started:
+            process.kill()
+            process.wait(30)
 
 
 def test_what_is_known_of_every_probe_is_found_by_workers(dataset: str) -> None:

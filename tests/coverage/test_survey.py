@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from distributed import LocalCluster
 
-from phusong.coverage.partitions import may_lack_operators, survey_partition, surveyed_columns
 from phusong.coverage.rules import load_rule
 from phusong.coverage.source import from_files
+from phusong.coverage.survey import may_lack_operators, survey_partition, surveyed_columns
 from phusong.data.errors import ConfigError
 from phusong.data.export import Format, export
 from phusong.data.sample import Outcome, Position, Radio, Rat, Reading, Sample
@@ -189,7 +189,7 @@ def test_files_that_leave_nothing_to_ask_are_not_read_before_they_are_judged(
         asked.append(address.rsplit("/", 1)[-1])
         return survey_partition(columns, address)
 
-    monkeypatch.setattr("phusong.coverage.partitions.survey_partition", survey)
+    monkeypatch.setattr("phusong.coverage.survey.survey_partition", survey)
     rules = [load_rule("vn-4g")]
     with from_files(str(campaign / "parts"), rules) as given:
         assert given.homes == {"alone": "Op 1", "car": "Op 1"}
@@ -218,7 +218,7 @@ def test_a_missing_column_is_named_before_anything_is_judged(
     rules = [load_rule(str(campaign / "own.toml"))]
     judging = partial(from_files, str(campaign / "parts"), rules)
     with (
-        pytest.raises(ConfigError, match=f"c.parquet: there is no column {name}"),
+        pytest.raises(ConfigError, match=f'c.parquet: there is no column "{name}"'),
         judging(scheduler=scheduler if clustered else None),
     ):
         pytest.fail("judging has begun")

@@ -99,7 +99,8 @@ def test_a_store_without_samples_gives_one_file_without_rows(tmp_path: Path, phu
     done = phusong(
         "coverage", "compute", "--rule", "vn-4g", "--by", "h3:6", "--from", tmp_path / "out"
     )
-    assert (done.code, "No sample could be judged" in done.err) == (1, True)
+    assert (done.code, "there is no sample to judge" in done.err) == (3, True)
+    assert phusong("coverage", "list", "--json").out == ""
 
 
 def test_what_is_there_is_replaced_only_when_asked_and_only_if_it_is_ours(
