@@ -6,7 +6,7 @@ without origin would pass for measured, and an infinite position ends nowhere.
 """
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from ..data.sample import Kind, NrEvidence, Outcome, Rat
 from .frame import NUMBERS, Flags, to_names
 
 # What a sample may hold: these texts, always something, numbers from here to there.
-_TEXTS: Mapping[str, Collection[str]] = {
+_TEXTS: Mapping[str, frozenset[str]] = {
     "kind": frozenset(Kind),
     "outcome": frozenset(Outcome),
     "rat": frozenset(Rat),
@@ -60,21 +60,28 @@ def refuse_strange_rows(address: str, first: int, batch: pa.RecordBatch) -> None
 
 
 def _strange_number(name: str, column: Any) -> Flags:
-    low, high = _LIMITS.get(name, (0.0, _MOST))
-    ends = pc.min_max(column).as_py()
-    if ends["min"] is None or (low <= ends["min"] and ends["max"] <= high):
+    if column.null_count == len(column):
         return _NOWHERE
-    values = column.cast(pa.float64()).fill_null(np.nan).to_numpy()
+    low, high = _LIMITS.get(name, (0.0, _MOST))
+    values = column.to_numpy(zero_copy_only=False)
+    # What is missing is NaN here, and neither.
     return np.asarray((values < low) | (values > high))
 
 
 def _strange_text(name: str, column: Any) -> Flags:
     if name in _NEVER_MISSING and column.null_count:
         return np.asarray(column.is_null().to_numpy(zero_copy_only=False))
-    if name not in _TEXTS:
+    if name not in _TEXTS or not set(_texts(column)) - _TEXTS[name]:
         return _NOWHERE
-    known = _TEXTS[name]
-    return np.asarray(to_names(column).numbered(lambda text: int(text not in known), 0) == 1)
+    # A text of the dictionary need not be any row's.
+    return np.asarray(to_names(column).numbered(lambda text: int(text not in _TEXTS[name]), 0) == 1)
+
+
+def _texts(column: Any) -> list[str]:
+    """Give the different texts of a column, and perhaps some that it does not hold."""
+    held = column if isinstance(column, pa.DictionaryArray) else column.dictionary_encode()
+    texts: list[str] = held.dictionary.to_pylist()
+    return texts
 
 
 def quoted(name: str) -> str:

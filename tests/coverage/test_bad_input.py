@@ -1,7 +1,6 @@
 """What cannot be judged as it is: named, with what to try, and nothing kept of it."""
 
 import json
-import pickle
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
@@ -23,7 +22,7 @@ from phusong.coverage.counting import Job
 from phusong.coverage.partitions import find_partitions, read_partition
 from phusong.coverage.rules import load_rule
 from phusong.data.dataset import export_partitions
-from phusong.data.errors import ConfigError, RecordError
+from phusong.data.errors import ConfigError
 from phusong.data.sample import Position, Sample
 from phusong.data.store import Store
 
@@ -235,12 +234,6 @@ def test_a_spoiled_file_is_read_once_by_a_cluster_and_its_workers_do_not_shout(
     with cluster("local", 1) as client, pytest.raises(ConfigError, match='"kind" is spede'):
         list(count_on(client, job, find_partitions(str(dataset))))
     assert "Traceback" not in capfd.readouterr().err
-
-
-def test_an_error_is_the_same_in_another_process() -> None:
-    error = RecordError("line {line} is wrong", reason="malformed_line", line=3)
-    again = pickle.loads(pickle.dumps(error))
-    assert (str(again), again.reason, again.values) == (str(error), error.reason, {"line": 3})
 
 
 class Unanswered(fsspec.AbstractFileSystem):  # type: ignore[misc]
