@@ -1,6 +1,6 @@
 """From a tally to what a result says: a row for each area and operator, and the best of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -34,7 +34,7 @@ class _Stretch:
 
     area: Ints
     best: Ints
-    columns: Mapping[str, Column]
+    columns: dict[str, Column]
 
 
 def summarise(tallies: Iterable[Tally], areas: Areas, rule: Rule) -> AreaRows:
@@ -51,10 +51,11 @@ def summarise(tallies: Iterable[Tally], areas: Areas, rule: Rule) -> AreaRows:
     if not stretches:
         none = np.empty(0, dtype=np.int64)
         stretches = [_Stretch(none, none, _columns_of_nothing(nothing))]
-    columns = {
-        name: type(column).joined([stretch.columns[name] for stretch in stretches])
-        for name, column in stretches[0].columns.items()
-    }
+    # Taken out one by one: a country's columns would else be held twice.
+    columns: dict[str, Column] = {}
+    for name in list(stretches[0].columns):
+        parts = [stretch.columns.pop(name) for stretch in stretches]
+        columns[name] = type(parts[0]).joined(parts)
     before = np.cumsum([0, *(len(stretch.area) for stretch in stretches)])
     seen = np.concatenate([stretch.area for stretch in stretches])
     best = np.concatenate(
