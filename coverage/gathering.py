@@ -185,8 +185,9 @@ def _read(path: Path) -> Sums:
 
 
 def _cut(sums: Sums, rows: slice) -> Sums:
-    values = {name: column[rows] for name, column in sums.values.items()}
-    return Sums(tuple(column[rows] for column in sums.keys), values)
+    """Give some rows, copied: what refers to a file keeps all that was read of it in memory."""
+    values = {name: column[rows].copy() for name, column in sums.values.items()}
+    return Sums(tuple(column[rows].copy() for column in sums.keys), values)
 
 
 def _of_groups(sums: Sums, low: int, high: int) -> Sums:
