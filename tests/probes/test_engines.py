@@ -232,7 +232,7 @@ def test_an_engine_is_taken_by_its_name(
 
 
 def test_what_an_engine_cannot_do_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="at most 1 connections"):
+    with pytest.raises(ConfigError, match="at most 1 connection "):
         make_engine("ndt7", 4)
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(ConfigError, match="iperf3, which is not installed"):
