@@ -1,11 +1,15 @@
-"""Samples as the columns that the judge is given."""
+"""Samples as the columns that the judge is given, and as the files that it reads."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from phusong.coverage.frame import COLUMNS
+from phusong.data.dataset import export_partitions
+from phusong.data.sample import Position, Sample
+from phusong.data.store import Store
 
 Chunk = dict[str, Sequence[Any]]
 ATTEMPT: dict[str, Any] = {
@@ -39,3 +43,15 @@ def chunk() -> Callable[..., Chunk]:
         return {name: [row[name] for row in rows] for name in COLUMNS}
 
     return make
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, make_sample: Callable[..., Sample]) -> Path:
+    """Give a folder of four exported files, five samples in each; the store is beside it."""
+    samples = [
+        make_sample(seq=n + 1, position=Position(lon=105.8 + n / 100, lat=21.0)) for n in range(20)
+    ]
+    with Store.open(tmp_path / "test.db") as store:
+        store.append(samples)
+        export_partitions(store, str(tmp_path / "parts"), rows_a_file=5)
+    return tmp_path / "parts"

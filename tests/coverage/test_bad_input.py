@@ -21,24 +21,10 @@ from phusong.coverage.cluster import cluster, count_on
 from phusong.coverage.counting import Job
 from phusong.coverage.partitions import find_partitions, read_partition
 from phusong.coverage.rules import load_rule
-from phusong.data.dataset import export_partitions
 from phusong.data.errors import ConfigError
-from phusong.data.sample import Position, Sample
-from phusong.data.store import Store
 
 Run = Callable[..., Any]
 ASKED = ("coverage", "compute", "--rule", "vn-4g", "--by", "h3:6")
-
-
-@pytest.fixture
-def dataset(tmp_path: Path, make_sample: Callable[..., Sample]) -> Path:
-    samples = [
-        make_sample(seq=n + 1, position=Position(lon=105.8 + n / 100, lat=21.0)) for n in range(20)
-    ]
-    with Store.open(tmp_path / "test.db") as store:
-        store.append(samples)
-        export_partitions(store, str(tmp_path / "parts"), rows_a_file=10)
-    return tmp_path / "parts"
 
 
 def change(folder: Path, name: str, value: object) -> None:

@@ -19,23 +19,9 @@ from phusong.coverage.counting import Counted, Job, count_chunk, merge_counted
 from phusong.coverage.partitions import find_partitions, read_partition
 from phusong.coverage.rules import load_rule
 from phusong.coverage.survey import Survey, survey_partition, surveyed_columns
-from phusong.data.dataset import export_partitions
 from phusong.data.errors import ConfigError
-from phusong.data.sample import Position, Sample
-from phusong.data.store import Store
 
 Run = Callable[..., Any]
-
-
-@pytest.fixture
-def dataset(tmp_path: Path, make_sample: Callable[..., Sample]) -> str:
-    samples = [
-        make_sample(seq=n + 1, position=Position(lon=105.8 + n / 100, lat=21.0)) for n in range(20)
-    ]
-    with Store.open(tmp_path / "test.db") as store:
-        store.append(samples)
-        export_partitions(store, str(tmp_path / "parts"), rows_a_file=5)
-    return str(tmp_path / "parts")
 
 
 @pytest.fixture
@@ -65,12 +51,12 @@ def workers(scheduler: str) -> Iterator[list["subprocess.Popen[bytes]"]]:
 
 
 def test_a_cluster_without_workers_is_a_message(
-    phusong: Run, dataset: str, scheduler: str, monkeypatch: pytest.MonkeyPatch
+    phusong: Run, dataset: Path, scheduler: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("phusong.coverage.cluster.WAIT_S", 1)
     done = phusong(
         "coverage", "compute", "--rule", "vn-4g", "--by", "h3:6",
-        "--from", dataset, "--scheduler", scheduler,
+        "--from", str(dataset), "--scheduler", scheduler,
     )  # fmt: skip
     assert done.code == 3
     assert "the cluster has lost its workers, or has none" in done.err
@@ -79,12 +65,12 @@ def test_a_cluster_without_workers_is_a_message(
 
 
 def test_workers_that_are_all_killed_midway_are_not_waited_for_for_ever(
-    dataset: str,
+    dataset: Path,
     scheduler: str,
     workers: "list[subprocess.Popen[bytes]]",
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    parts = find_partitions(dataset) * 200
+    parts = find_partitions(str(dataset)) * 200
     job = Job(areas=(hexagon_areas("h3:6"),), rules=(load_rule("vn-4g"),))
     with cluster(scheduler, 0) as client:
         client.wait_for_workers(2, timeout=120)
@@ -98,7 +84,7 @@ def test_workers_that_are_all_killed_midway_are_not_waited_for_for_ever(
 
 
 def test_a_scheduler_that_stands_still_midway_is_not_waited_for_for_ever(
-    dataset: str, monkeypatch: pytest.MonkeyPatch
+    dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -118,7 +104,7 @@ def test_a_scheduler_that_stands_still_midway_is_not_waited_for_for_ever(
     try:
         with cluster(address, 0) as client:
             client.wait_for_workers(1, timeout=120)
-            counts = count_on(client, job, find_partitions(dataset) * 200)
+            counts = count_on(client, job, find_partitions(str(dataset)) * 200)
             next(counts)
             monkeypatch.setattr("phusong.coverage.cluster.WAIT_S", 1)
             started[0].send_signal(signal.SIGSTOP)
@@ -130,8 +116,8 @@ def test_a_scheduler_that_stands_still_midway_is_not_waited_for_for_ever(
             process.wait(30)
 
 
-def test_what_is_known_of_every_probe_is_found_by_workers(dataset: str) -> None:
-    parts = find_partitions(dataset)
+def test_what_is_known_of_every_probe_is_found_by_workers(dataset: Path) -> None:
+    parts = find_partitions(str(dataset))
     columns = surveyed_columns([load_rule("fcc-5-1")], operators=True)
     with (
         LocalCluster(n_workers=1, processes=False, dashboard_address=None, silence_logs=50) as made,
@@ -156,9 +142,9 @@ def bytes_of(counted: Counted) -> list[object]:
 
 
 def test_one_of_two_workers_behind_an_address_is_killed_and_the_bytes_are_the_same(
-    phusong: Run, dataset: str, scheduler: str, workers: "list[subprocess.Popen[bytes]]"
+    phusong: Run, dataset: Path, scheduler: str, workers: "list[subprocess.Popen[bytes]]"
 ) -> None:
-    parts = find_partitions(dataset) * 50
+    parts = find_partitions(str(dataset)) * 50
     job = Job(areas=(hexagon_areas("h3:6"),), rules=(load_rule("vn-4g"),))
     here = merge_counted(
         count_chunk(job, chunk) for part in parts for chunk in read_partition(part)

@@ -193,6 +193,14 @@ def test_a_file_whose_tiles_are_cut_off_is_a_message(write_pmtiles: Any, picture
         take_tiles(ArchiveTiles(path), (-180, -85, 180, 85), most_bytes=PLENTY)
 
 
+def with_header(path: Path, changes: dict[str, Any]) -> Path:
+    """Have an archive say something else of itself."""
+    content = path.read_bytes()
+    header = deserialize_header(content[:127]) | changes
+    path.write_bytes(serialize_header(header) + content[127:])
+    return path
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -211,10 +219,7 @@ def test_a_file_whose_tiles_are_cut_off_is_a_message(write_pmtiles: Any, picture
 def test_a_header_that_cannot_be_true_is_a_message(
     changes: dict[str, Any], message: str, write_pmtiles: Any, pictures: Any
 ) -> None:
-    path = write_pmtiles(pictures)
-    content = path.read_bytes()
-    header = deserialize_header(content[:127]) | changes
-    path.write_bytes(serialize_header(header) + content[127:])
+    path = with_header(write_pmtiles(pictures), changes)
     with pytest.raises(MapError, match=message):
         take_tiles(ArchiveTiles(path), SQUARES, most_bytes=PLENTY)
 
@@ -281,10 +286,7 @@ def test_what_is_no_pmtiles_file_is_a_message(content: bytes, message: str, tmp_
 def test_what_is_damaged_is_said_in_the_readers_language(
     changes: dict[str, Any], said: str, write_pmtiles: Any, pictures: Any
 ) -> None:
-    path = write_pmtiles(pictures)
-    content = path.read_bytes()
-    header = deserialize_header(content[:127]) | changes
-    path.write_bytes(serialize_header(header) + content[127:])
+    path = with_header(write_pmtiles(pictures), changes)
     use_language("vi")
     try:
         with pytest.raises(MapError) as raised:
