@@ -1,9 +1,12 @@
 """What is installed is what was promised: light, self-contained, and a good neighbour."""
 
+import ast
 import os
+import re
 import subprocess
 import sys
 import zipfile
+from configparser import ConfigParser
 from importlib import metadata
 from pathlib import Path
 
@@ -180,3 +183,26 @@ def test_every_locked_package_carries_a_hash(name: str) -> None:
     assert pinned
     assert all("--hash=sha256:" in lock[i + 1] for i in pinned)
     assert not any("://" in line for line in lock)
+
+
+def test_the_analysis_installs_what_judging_imports() -> None:
+    """All of coverage/ but the cluster's file works with `phusong[analysis]` alone."""
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg", "utf-8")
+    listed = config["options"]["install_requires"] + config["options.extras_require"]["analysis"]
+    held = {re.split(r"[^\w-]", line, maxsplit=1)[0] for line in listed.split()}
+    files = set((ROOT / "coverage").rglob("*.py")) - {ROOT / "coverage" / "cluster.py"}
+    imported = {
+        name.split(".")[0]
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        for name in (
+            [each.name for each in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom) and not node.level
+            else []
+        )
+    }
+    assert "geopandas" in imported
+    assert imported - sys.stdlib_module_names - held == set()
